@@ -1,0 +1,134 @@
+//! What the sockets of one consultation tell each other: subscribe and publish, at most once, bounded. In one process for now; a
+//! message is plain data, so that another carrier fits behind the same two methods.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::broadcast;
+
+use crate::access::Role;
+use crate::message::{Departure, ServerMessage};
+
+/// Messages that a subscriber may lag behind before it is dropped: a page that does not read harms nobody else.
+const CAPACITY: usize = 256;
+
+/// Something that happened in a consultation.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Event {
+    /// A page holds its seat. `asks`: it is new, and the others answer with their own `Here`.
+    Here { seat: u8, role: Role, incarnation: i64, key: String, claim: String, asks: bool },
+    /// A page lost its socket and may resume.
+    Away { seat: u8, role: Role, incarnation: i64, claim: String },
+    /// A seat's stay has ended: everybody closes the connection to it, its own page says farewell.
+    Gone { seat: u8, incarnation: i64, reason: Departure },
+    /// A device waits. `asks`: it is new, and doctors answer with `Here`, other devices on the same seat with `AlsoWaiting`.
+    Knock { knock: String, seat: u8, role: Role, since: String, another: bool, claim: String, asks: bool },
+    /// A device waits for this seat already.
+    AlsoWaiting { knock: String },
+    /// A device waits no more.
+    KnockGone { knock: String },
+    /// A doctor lets a device in.
+    Admit { knock: String },
+    /// A doctor does not.
+    Refuse { knock: String },
+    /// From page to page, sealed or opaque. With an incarnation: dropped unless the addressee still is that one.
+    Forward { incarnation: Option<i64>, message: Box<ServerMessage> },
+    /// Is the device behind this claim alive? It is asked over its socket.
+    Probe { seat: u8, claim: String, answer_to: String },
+    /// It is.
+    Alive { answer_to: String },
+    /// The doctor ended the consultation for all.
+    Ended,
+    /// The consultation was called off.
+    Revoked,
+}
+
+/// Whom an event is for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Audience {
+    /// All sockets of the consultation, waiting ones included.
+    Everybody,
+    /// Whoever holds this seat.
+    Seat(u8),
+    /// The device that waits under this label.
+    Knock(String),
+}
+
+/// An event and its addressee.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Envelope {
+    /// Whom it is for.
+    pub to: Audience,
+    /// What happened.
+    pub event: Event,
+}
+
+/// One node: topics in this process.
+#[derive(Default)]
+pub struct Bus {
+    /// Never held across an await; a topic lives as long as someone listens.
+    topics: Mutex<HashMap<String, broadcast::Sender<Arc<Envelope>>>>,
+}
+
+/// The events of one consultation from the moment of subscribing on.
+pub struct Subscription {
+    app: Arc<crate::App>,
+    consultation: String,
+    receiver: Option<broadcast::Receiver<Arc<Envelope>>>,
+}
+
+/// The subscriber fell behind: events are lost, and it must start anew.
+#[derive(Debug, thiserror::Error)]
+#[error("the subscriber fell behind")]
+pub struct Lagged;
+
+impl Bus {
+    /// Listens to a consultation.
+    pub fn subscribe(app: &Arc<crate::App>, consultation: &str) -> Subscription {
+        let mut topics = app.bus.lock();
+        let topic = topics.entry(consultation.to_owned()).or_insert_with(|| broadcast::channel(CAPACITY).0);
+        Subscription {
+            app: Arc::clone(app),
+            consultation: consultation.to_owned(),
+            receiver: Some(topic.subscribe()),
+        }
+    }
+
+    /// Tells everyone who listens to the consultation now, the publisher included.
+    pub fn publish(&self, consultation: &str, to: Audience, event: Event) {
+        if let Some(topic) = self.lock().get(consultation) {
+            // An error means that nobody listens, which is fine: at most once.
+            let _ = topic.send(Arc::new(Envelope { to, event }));
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, broadcast::Sender<Arc<Envelope>>>> {
+        self.topics.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Subscription {
+    /// The next event. Cancel-safe.
+    pub async fn next(&mut self) -> Result<Arc<Envelope>, Lagged> {
+        match &mut self.receiver {
+            Some(receiver) => receiver.recv().await.map_err(|_| Lagged),
+            None => Err(Lagged),
+        }
+    }
+
+    /// The next event, if it is here already.
+    pub fn try_next(&mut self) -> Option<Arc<Envelope>> {
+        self.receiver.as_mut().and_then(|receiver| receiver.try_recv().ok())
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.receiver = None;
+        let mut topics = self.app.bus.lock();
+        if topics.get(&self.consultation).is_some_and(|topic| topic.receiver_count() == 0) {
+            topics.remove(&self.consultation);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Configuration: one struct from flags, environment and secret files; a wrong value stops the start with a plain sentence (R55).
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use chrono::Duration;
+use chrono_tz::Tz;
+use ipnet::IpNet;
+use url::Url;
+
+/// Everything an operator may set. Flags win over the environment.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Config {
+    /// Directory for database, keys and socket; made if missing
+    #[arg(long, env = "VISAVIS_DATA_DIR", default_value = "visavis-data", global = true, value_name = "DIR")]
+    pub data_dir: PathBuf,
+
+    /// Address and port for HTTP (TCP) and the relay (UDP, same number); port 0 takes a free one
+    #[arg(
+        long,
+        env = "VISAVIS_LISTEN",
+        default_value = "127.0.0.1:8080",
+        global = true,
+        value_name = "ADDR:PORT"
+    )]
+    pub listen: SocketAddr,
+
+    /// Where people reach this server, e.g. https://video.example.org [default: http://localhost and the port]
+    #[arg(long, env = "VISAVIS_PUBLIC_URL", value_parser = parse_public_url, global = true, value_name = "URL")]
+    pub public_url: Option<Url>,
+
+    /// Practice's name, shown to patients
+    #[arg(long, env = "VISAVIS_PRACTICE_NAME", global = true, value_name = "NAME")]
+    pub practice_name: Option<String>,
+
+    /// Practice's telephone number, shown with every error
+    #[arg(long, env = "VISAVIS_PRACTICE_PHONE", global = true, value_name = "NUMBER")]
+    pub practice_phone: Option<String>,
+
+    /// Practice's time zone, for times without an offset
+    #[arg(
+        long,
+        env = "VISAVIS_TIME_ZONE",
+        default_value = "Europe/Berlin",
+        global = true,
+        value_name = "ZONE"
+    )]
+    pub time_zone: Tz,
+
+    /// Minutes before the planned start in which codes already open the waiting room
+    #[arg(long, env = "VISAVIS_LEAD_MINUTES", default_value_t = 30, value_parser = clap::value_parser!(i64).range(0..=1440), global = true, value_name = "MINUTES")]
+    pub lead_minutes: i64,
+
+    /// Networks whose X-Forwarded-For is believed, e.g. 10.0.0.0/8; repeat or separate by commas
+    #[arg(
+        long,
+        env = "VISAVIS_TRUSTED_PROXIES",
+        value_delimiter = ',',
+        global = true,
+        value_name = "NETWORK"
+    )]
+    pub trusted_proxies: Vec<IpNet>,
+
+    /// File that holds a PostgreSQL URL [default: SQLite in the data directory]
+    #[arg(long, env = "VISAVIS_DATABASE_URL_FILE", global = true, value_name = "FILE")]
+    pub database_url_file: Option<PathBuf>,
+
+    /// File that holds the server's key [default: key in the data directory, made at first start]
+    #[arg(long, env = "VISAVIS_KEY_FILE", global = true, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+
+    /// File that holds the operator's API token [default: operator-token in the data directory, made at first start]
+    #[arg(long, env = "VISAVIS_OPERATOR_TOKEN_FILE", global = true, value_name = "FILE")]
+    pub operator_token_file: Option<PathBuf>,
+
+    /// Write logs as JSON, one object a line
+    #[arg(long, env = "VISAVIS_LOG_JSON", global = true)]
+    pub log_json: bool,
+}
+
+impl Config {
+    /// How long before the start the codes open.
+    pub fn lead(&self) -> Duration {
+        Duration::minutes(self.lead_minutes)
+    }
+
+    /// The server's key.
+    pub fn key_path(&self) -> PathBuf {
+        self.key_file.clone().unwrap_or_else(|| self.data_dir.join("key"))
+    }
+
+    /// The operator's token.
+    pub fn operator_token_path(&self) -> PathBuf {
+        self.operator_token_file.clone().unwrap_or_else(|| self.data_dir.join("operator-token"))
+    }
+
+    /// Where the command line finds a running server.
+    pub fn socket_path(&self) -> PathBuf {
+        self.data_dir.join("visavis.sock")
+    }
+
+    /// The public URL, by the port in use where none is configured.
+    pub fn public_url(&self, port: u16) -> Url {
+        let local = || Url::parse(&format!("http://localhost:{port}")).expect("a host and a port make a URL");
+        self.public_url.clone().unwrap_or_else(local)
+    }
+}
+
+fn parse_public_url(text: &str) -> Result<Url, String> {
+    let url =
+        Url::parse(text).map_err(|error| format!("{error}; write it like https://video.example.org"))?;
+    let is_origin =
+        url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if matches!(url.scheme(), "http" | "https") && url.host_str().is_some() && is_origin {
+        Ok(url)
+    } else {
+        Err("only scheme, host and port, like https://video.example.org".to_owned())
+    }
+}
+
+/// Whether browsers offer cameras to pages of this URL (W3C Secure Contexts).
+pub fn is_secure_context(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    url.scheme() == "https"
+        || host == "localhost"
+        || host.ends_with(".localhost")
+        || host.starts_with("127.")
+        || host == "[::1]"
+}

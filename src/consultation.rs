@@ -1,0 +1,373 @@
+//! A planned consultation and its seats, for software and the operator: bodies, handlers and the document that describes them.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use chrono::{DateTime, SubsecRound, Utc};
+use serde::{Deserialize, Serialize};
+use url::Url;
+use utoipa::OpenApi;
+
+use crate::App;
+use crate::access::{AccessCode, LocalTime, Phase, Role, Window, parse_start};
+use crate::config::Config;
+use crate::error::{Error, Problem};
+use crate::keys::Keys;
+use crate::message::Departure;
+use crate::signaling::attendance;
+use crate::store::{Consultation, NewSeat, Seat, Store};
+
+/// Seats of a consultation, at most: a therapy group of eight and the therapist.
+const SEATS: usize = 9;
+
+/// What is to be planned.
+#[derive(Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewConsultation {
+    /// The planned start: RFC 3339, or a local time in the practice's time zone. Missing: now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "2026-11-30T09:00:00+01:00")]
+    pub starts_at: Option<String>,
+    /// The seats in the order of their numbers, a doctor's first; two to nine. Missing: a doctor's and a patient's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seats: Option<Vec<Role>>,
+}
+
+impl NewConsultation {
+    /// For two, and now.
+    pub fn now() -> Self {
+        Self::default()
+    }
+}
+
+/// A consultation with its codes: the only answer, with a reissue, that ever shows them.
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Issued {
+    /// UUID.
+    pub id: String,
+    /// From here on the codes open the waiting room.
+    pub opens_at: DateTime<Utc>,
+    /// The planned start.
+    pub starts_at: DateTime<Utc>,
+    /// 24 hours after the start: from here on nobody new enters.
+    pub expires_at: DateTime<Utc>,
+    /// The seats, each with its own code.
+    pub seats: Vec<IssuedSeat>,
+    /// What had to be decided about a local time that the clocks skip or show twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// A seat and what opens it.
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct IssuedSeat {
+    /// 1 to 9.
+    pub seat: u8,
+    /// What the seat is for.
+    pub role: Role,
+    /// To be typed.
+    #[schema(example = "K7QF-3XM2-9TDA")]
+    pub code: String,
+    /// To be clicked. Callers may append `.` and the same 22 base64url characters to all links of a consultation.
+    pub link: String,
+}
+
+/// A consultation as it stands, without its codes.
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Planned {
+    /// UUID.
+    pub id: String,
+    /// From here on the codes open the waiting room.
+    pub opens_at: DateTime<Utc>,
+    /// The planned start.
+    pub starts_at: DateTime<Utc>,
+    /// 24 hours after the start.
+    pub expires_at: DateTime<Utc>,
+    /// Where it stands.
+    pub state: PlannedState,
+}
+
+impl PlannedState {
+    /// The word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Open => "open",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+/// Where a consultation stands.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PlannedState {
+    /// Not open yet.
+    Planned,
+    /// The codes open it.
+    Open,
+    /// Nobody new enters.
+    Expired,
+    /// Called off.
+    Revoked,
+}
+
+/// A consultation with its seats and what the relay carries for it.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Detail {
+    #[serde(flatten)]
+    planned: Planned,
+    /// The seats.
+    seats: Vec<SeatState>,
+    /// What the embedded relay carries at the moment.
+    relay: RelayState,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct SeatState {
+    seat: u8,
+    role: Role,
+    /// Since when a device is admitted.
+    admitted_at: Option<DateTime<Utc>>,
+    /// Whether its page is connected.
+    connected: bool,
+}
+
+/// Counted while allocations live; 0 for a call on a direct path.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct RelayState {
+    /// Living allocations.
+    allocations: usize,
+    /// Relayed DTLS and SRTP, bytes.
+    media_bytes: u64,
+    /// Relayed connectivity checks, bytes.
+    check_bytes: u64,
+}
+
+/// Plans a consultation: one code for each seat, drawn independently (R03).
+pub async fn create(
+    store: &Store,
+    keys: &Keys,
+    config: &Config,
+    public_url: &Url,
+    plan: &NewConsultation,
+) -> Result<Issued, Error> {
+    let now = Utc::now().trunc_subsecs(0);
+    let (starts_at, local) = match &plan.starts_at {
+        Some(text) => parse_start(text, config.time_zone)
+            .map_err(|error| Error::Invalid(format!("startsAt: {error}.")))?,
+        None => (now, LocalTime::Plain),
+    };
+    let roles = plan.seats.as_deref().unwrap_or(&[Role::Doctor, Role::Patient]);
+    if !(2..=SEATS).contains(&roles.len()) || roles.first() != Some(&Role::Doctor) {
+        return Err(Error::Invalid(format!("seats: two to {SEATS} roles, a doctor's first.")));
+    }
+    let window = Window::new(starts_at, config.lead());
+    let id = uuid::Uuid::now_v7().to_string();
+    let codes: Vec<AccessCode> = roles.iter().map(|_| AccessCode::random()).collect();
+    let new_seat = |(role, code): (&Role, &AccessCode)| NewSeat {
+        role: *role,
+        code_hash: keys.code_hash(&code.canonical()),
+    };
+    let seats: Vec<NewSeat> = roles.iter().zip(&codes).map(new_seat).collect();
+    store.create(&id, window, &seats, now).await?;
+    let seats = (1..)
+        .zip(roles.iter().zip(&codes))
+        .map(|(seat, (role, code))| issued_seat(public_url, seat, *role, code))
+        .collect();
+    let Window { opens_at, starts_at, expires_at } = window;
+    Ok(Issued { id, opens_at, starts_at, expires_at, seats, note: note(local) })
+}
+
+fn issued_seat(public_url: &Url, seat: u8, role: Role, code: &AccessCode) -> IssuedSeat {
+    let origin = public_url.origin().ascii_serialization();
+    IssuedSeat { seat, role, code: code.to_string(), link: format!("{origin}/#{code}") }
+}
+
+fn note(local: LocalTime) -> Option<String> {
+    match local {
+        LocalTime::Plain => None,
+        LocalTime::Skipped => {
+            Some("The clocks skip this local time; the consultation starts an hour later.".to_owned())
+        }
+        LocalTime::Twice => {
+            Some("The clocks show this local time twice; the consultation starts at the first.".to_owned())
+        }
+    }
+}
+
+/// Gives a seat a new code. Whoever came with the old one is out, at once.
+pub async fn reissue_code(
+    store: &Store,
+    keys: &Keys,
+    public_url: &Url,
+    id: &str,
+    number: u8,
+) -> Result<IssuedSeat, Error> {
+    let consultation = store.consultation(id).await?.ok_or(Error::NotFound("consultation"))?;
+    if consultation.revoked_at.is_some() {
+        return Err(Error::Revoked);
+    }
+    let seats = store.seats(id).await?;
+    let seat = seats.iter().find(|seat| seat.number == number).ok_or(Error::NotFound("seat"))?;
+    let code = AccessCode::random();
+    store.reissue(id, number, &keys.code_hash(&code.canonical()), Utc::now()).await?;
+    Ok(issued_seat(public_url, number, seat.role, &code))
+}
+
+/// The state at `now`.
+pub fn planned(consultation: &Consultation, now: DateTime<Utc>) -> Planned {
+    let Window { opens_at, starts_at, expires_at } = consultation.window;
+    let state = match (consultation.revoked_at, consultation.window.phase(now)) {
+        (Some(_), _) => PlannedState::Revoked,
+        (None, Phase::Early) => PlannedState::Planned,
+        (None, Phase::Open) => PlannedState::Open,
+        (None, Phase::Expired) => PlannedState::Expired,
+    };
+    Planned { id: consultation.id.clone(), opens_at, starts_at, expires_at, state }
+}
+
+/// Plan a consultation.
+#[utoipa::path(post, path = "/api/consultations", request_body = NewConsultation, security(("operator" = [])), responses(
+    (status = 201, description = "Planned; the codes are shown this once", body = Issued),
+    (status = 401, description = "No or a wrong token", body = Problem, content_type = "application/problem+json"),
+    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn post(
+    State(app): State<Arc<App>>,
+    body: Result<Json<NewConsultation>, JsonRejection>,
+) -> Result<impl IntoResponse, Error> {
+    let Json(plan) = body.map_err(|rejection| Error::Invalid(format!("{}.", rejection.body_text())))?;
+    let issued = create(&app.store, &app.keys, &app.config, &app.public_url, &plan).await?;
+    let location = format!("/api/consultations/{}", issued.id);
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(issued)))
+}
+
+/// How many to list.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Page {
+    limit: Option<u16>,
+}
+
+/// The newest consultations by start.
+#[utoipa::path(get, path = "/api/consultations", security(("operator" = [])), params(
+    ("limit" = Option<u16>, Query, description = "At most so many, 1 to 1000; 100 if missing", minimum = 1, maximum = 1000)
+), responses(
+    (status = 200, description = "Without codes: those are shown once", body = [Planned]),
+    (status = 401, description = "No or a wrong token", body = Problem, content_type = "application/problem+json"),
+    (status = 422, description = "The limit is not a number from 1 to 1000", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn list(
+    State(app): State<Arc<App>>,
+    page: Result<Query<Page>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<Vec<Planned>>, Error> {
+    let limit =
+        page.ok().map(|Query(page)| page.limit.unwrap_or(100)).filter(|limit| (1..=1000).contains(limit));
+    let limit = limit.ok_or_else(|| Error::Invalid("limit: a number from 1 to 1000.".to_owned()))?;
+    let now = Utc::now();
+    Ok(Json(
+        app.store.list(limit.into()).await?.iter().map(|consultation| planned(consultation, now)).collect(),
+    ))
+}
+
+/// One consultation, its seats and its relayed traffic.
+#[utoipa::path(get, path = "/api/consultations/{id}", security(("operator" = [])), params(("id" = String, Path)), responses(
+    (status = 200, description = "As it stands", body = Detail),
+    (status = 401, description = "No or a wrong token", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such consultation", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Detail>, Error> {
+    let consultation = app.store.consultation(&id).await?.ok_or(Error::NotFound("consultation"))?;
+    let state = |seat: Seat| SeatState {
+        seat: seat.number,
+        role: seat.role,
+        admitted_at: seat.admitted_at,
+        connected: seat.claim.is_some(),
+    };
+    let seats = app.store.seats(&id).await?.into_iter().map(state).collect();
+    let traffic = app.relay.traffic(&app.keys.call_label(&id));
+    let relay = RelayState {
+        allocations: traffic.allocations,
+        media_bytes: traffic.media_bytes,
+        check_bytes: traffic.check_bytes,
+    };
+    Ok(Json(Detail { planned: planned(&consultation, Utc::now()), seats, relay }))
+}
+
+/// Call a consultation off. Pages that are in it read so and are closed within a second.
+#[utoipa::path(delete, path = "/api/consultations/{id}", security(("operator" = [])), params(("id" = String, Path)), responses(
+    (status = 204, description = "Called off, now or before"),
+    (status = 401, description = "No or a wrong token", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such consultation", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn delete(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<StatusCode, Error> {
+    if attendance::revoke(&app, &id).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Error::NotFound("consultation"))
+    }
+}
+
+/// Give a seat a new code; the old one dies, and whoever came with it is out.
+#[utoipa::path(post, path = "/api/consultations/{id}/seats/{seat}/reissue", security(("operator" = [])), params(("id" = String, Path), ("seat" = u8, Path)), responses(
+    (status = 201, description = "The new code, shown this once", body = IssuedSeat),
+    (status = 401, description = "No or a wrong token", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such consultation or seat", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "The consultation was revoked", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn reissue(
+    State(app): State<Arc<App>>,
+    Path((id, seat)): Path<(String, String)>,
+) -> Result<impl IntoResponse, Error> {
+    let seat = seat.parse().map_err(|_| Error::NotFound("seat"))?;
+    let issued = reissue_code(&app.store, &app.keys, &app.public_url, &id, seat).await?;
+    attendance::dismiss(&app, &id, seat, Departure::Revoked).await?;
+    Ok((StatusCode::CREATED, Json(issued)))
+}
+
+/// The API, described (OpenAPI 3.1).
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "visavis", description = "Plan consultations and issue their access codes."),
+    paths(post, list, show, delete, reissue),
+    modifiers(&OperatorToken)
+)]
+struct Api;
+
+struct OperatorToken;
+
+impl utoipa::Modify for OperatorToken {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("The operator's token"))
+            .build();
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("operator", SecurityScheme::Http(scheme));
+    }
+}
+
+/// `GET /api/openapi.json`.
+pub async fn openapi() -> impl IntoResponse {
+    Json(Api::openapi())
+}

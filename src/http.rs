@@ -1,0 +1,214 @@
+//! The whole route table on one page; security headers, the pages, health.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use axum::{Json, Router};
+use rust_embed::RustEmbed;
+use tower_http::compression::CompressionLayer;
+
+use crate::App;
+use crate::config::is_secure_context;
+use crate::error::Error;
+use crate::{consultation, legal, signaling};
+
+/// Everything the network sees.
+pub fn router(app: &Arc<App>) -> Router {
+    let pages = Router::new()
+        .route("/legal/{page}", get(legal::page))
+        .route("/practice.json", get(practice))
+        .route("/api/openapi.json", get(consultation::openapi))
+        .fallback(page)
+        .layer(CompressionLayer::new());
+    Router::new()
+        .route("/ws", any(signaling::upgrade))
+        .nest(
+            "/api/consultations",
+            api().route_layer(middleware::from_fn_with_state(Arc::clone(app), operator_only)),
+        )
+        .route("/healthz", get(|| async { "alive" }))
+        .route("/readyz", get(ready))
+        .merge(pages)
+        .layer(middleware::from_fn_with_state(Arc::clone(app), secure))
+        .with_state(Arc::clone(app))
+}
+
+/// What the command line sees on the Unix socket: the API, without a token.
+pub fn local_router(app: &Arc<App>) -> Router {
+    Router::new().nest("/api/consultations", api()).with_state(Arc::clone(app))
+}
+
+fn api() -> Router<Arc<App>> {
+    Router::new()
+        .route("/", post(consultation::post).get(consultation::list))
+        .route("/{id}", get(consultation::show).delete(consultation::delete))
+        .route("/{id}/seats/{seat}/reissue", post(consultation::reissue))
+        .layer(axum::extract::DefaultBodyLimit::max(16 * 1024))
+}
+
+/// The pages, embedded.
+#[derive(RustEmbed)]
+#[folder = "static"]
+struct Pages;
+
+/// A file of `static/`; `/` is the consultation page. GET and HEAD change nothing (R15).
+async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    if !matches!(method, Method::GET | Method::HEAD) {
+        return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")], "Only GET and HEAD.")
+            .into_response();
+    }
+    let path = match uri.path() {
+        "/" => "consultation/index.html",
+        path => path.trim_start_matches('/'),
+    };
+    let Some(file) = Pages::get(path) else {
+        return (StatusCode::NOT_FOUND, "There is no such page. Open the link from your invitation.")
+            .into_response();
+    };
+    let hash: String = file.metadata.sha256_hash()[..12].iter().map(|byte| format!("{byte:02x}")).collect();
+    let tag = format!("W/\"{hash}\"");
+    let known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
+    let caching = [(header::ETAG, tag), (header::CACHE_CONTROL, "no-cache".to_owned())];
+    if known {
+        return (StatusCode::NOT_MODIFIED, caching).into_response();
+    }
+    let kind = match file.metadata.mimetype() {
+        text @ ("text/html" | "text/css" | "text/javascript") => format!("{text}; charset=utf-8"),
+        other => other.to_owned(),
+    };
+    (caching, [(header::CONTENT_TYPE, kind)], file.data.into_owned()).into_response()
+}
+
+/// Who invites, as configured.
+async fn practice(State(app): State<Arc<App>>) -> impl IntoResponse {
+    let practice =
+        serde_json::json!({ "name": app.config.practice_name, "phone": app.config.practice_phone });
+    ([(header::CACHE_CONTROL, "no-cache")], Json(practice))
+}
+
+/// Whether the store works.
+async fn ready(State(app): State<Arc<App>>) -> Response {
+    match app.store.ping().await {
+        Ok(()) => "ready".into_response(),
+        Err(cause) => {
+            tracing::error!(%cause, "the store did not answer");
+            (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer").into_response()
+        }
+    }
+}
+
+/// The operator's bearer token, compared in constant time (R02).
+async fn operator_only(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    use subtle::ConstantTimeEq;
+    let header = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
+    let token = header.strip_prefix(b"Bearer ").unwrap_or_default();
+    if bool::from(token.ct_eq(app.operator_token.as_bytes())) {
+        next.run(request).await
+    } else {
+        Error::Unauthorized.into_response()
+    }
+}
+
+/// R50: what every answer carries.
+async fn secure(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    const ALWAYS: [(HeaderName, &str); 8] = [
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; \
+             base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'",
+        ),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-embedder-policy"), "require-corp"),
+        (
+            HeaderName::from_static("permissions-policy"),
+            "camera=(self), microphone=(self), display-capture=(self), speaker-selection=(self), geolocation=(), payment=(), usb=(), interest-cohort=()",
+        ),
+    ];
+    let is_api = request.uri().path().starts_with("/api/consultations");
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in ALWAYS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if is_api {
+        // Codes must not rest in a cache.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if app.public_url.scheme() == "https" && is_secure_context(&app.public_url) {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000"));
+    }
+    response
+}
+
+/// The address at the other end of the connection.
+#[derive(Clone, Copy)]
+pub struct PeerAddress(pub IpAddr);
+
+/// The address of the client: the connection's, or what trusted proxies forwarded (R52).
+pub struct ClientAddress(pub IpAddr);
+
+impl FromRequestParts<Arc<App>> for ClientAddress {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Self::Rejection> {
+        let peer = parts.extensions.get::<PeerAddress>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0);
+        Ok(Self(forwarded(peer, &parts.headers, &app.config.trusted_proxies)))
+    }
+}
+
+/// Walks X-Forwarded-For from the right as long as the hop that wrote it is trusted.
+fn forwarded(peer: IpAddr, headers: &HeaderMap, trusted: &[ipnet::IpNet]) -> IpAddr {
+    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
+    let mut address = peer;
+    let values = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+    let hops: Vec<&str> = values.flat_map(|value| value.split(',')).map(str::trim).collect();
+    for hop in hops.iter().rev() {
+        if !is_trusted(address) {
+            break;
+        }
+        let Ok(next) = hop.parse::<IpAddr>() else { break };
+        address = next.to_canonical();
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(peer: &str, forwarded_for: &[&str], trusted: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        for value in forwarded_for {
+            headers.append("x-forwarded-for", value.parse().unwrap());
+        }
+        let trusted: Vec<_> = trusted.iter().map(|network| network.parse().unwrap()).collect();
+        forwarded(peer.parse().unwrap(), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn a_forwarded_address_is_believed_from_trusted_networks_only() {
+        assert_eq!(client("203.0.113.9", &["198.51.100.1"], &["10.0.0.0/8"]), "203.0.113.9");
+        assert_eq!(client("10.0.0.1", &["198.51.100.1"], &["10.0.0.0/8"]), "198.51.100.1");
+        assert_eq!(client("10.0.0.1", &["198.51.100.1"], &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn what_a_client_writes_itself_into_the_header_is_not_believed() {
+        assert_eq!(
+            client("10.0.0.1", &["1.1.1.1, 198.51.100.1", "10.2.0.1"], &["10.0.0.0/8"]),
+            "198.51.100.1"
+        );
+        assert_eq!(client("10.0.0.1", &["1.1.1.1, nonsense"], &["10.0.0.0/8"]), "10.0.0.1");
+    }
+}

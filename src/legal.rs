@@ -1,0 +1,49 @@
+//! Imprint, privacy notice and terms: readable without signing in and without script (R35). The operator's own words stand in the data
+//! directory, as plain text; what visavis itself does is said by the page.
+
+use std::path::Path as FilePath;
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Response};
+use html_escape::encode_text;
+
+use crate::App;
+
+/// `GET /legal/{page}`.
+pub async fn page(State(app): State<Arc<App>>, Path(page): Path<String>) -> Response {
+    let template = match page.as_str() {
+        "imprint" => include_str!("legal/imprint.html"),
+        "privacy" => include_str!("legal/privacy.html"),
+        "terms" => include_str!("legal/terms.html"),
+        _ => return (StatusCode::NOT_FOUND, "There is no such page.").into_response(),
+    };
+    let name = app.config.practice_name.as_deref().unwrap_or("visavis");
+    let phone = app.config.practice_phone.as_deref().unwrap_or("–");
+    let own = own_words(&app.config.data_dir.join("legal").join(format!("{page}.txt"))).await;
+    let html = template
+        .replace("{{name}}", &encode_text(name))
+        .replace("{{phone}}", &encode_text(phone))
+        .replace("{{own}}", &paragraphs(&own));
+    Html(html).into_response()
+}
+
+/// The operator's text, or nothing.
+async fn own_words(path: &FilePath) -> String {
+    match tokio::fs::read_to_string(path).await {
+        Ok(text) => text,
+        Err(error) => {
+            if error.kind() != std::io::ErrorKind::NotFound {
+                tracing::warn!(path = %path.display(), %error, "a legal text cannot be read");
+            }
+            String::new()
+        }
+    }
+}
+
+/// Plain text as paragraphs, at its empty lines.
+fn paragraphs(text: &str) -> String {
+    let blocks = text.split("\n\n").map(str::trim).filter(|block| !block.is_empty());
+    blocks.map(|block| format!("<p>{}</p>", encode_text(block).replace('\n', "<br>"))).collect()
+}

@@ -1,0 +1,76 @@
+//! The broker: a practice issues codes, patient and doctor meet, media go from face to face. docs/architecture.md tells how data walk through.
+
+mod access;
+mod bus;
+mod config;
+mod consultation;
+mod error;
+mod http;
+mod ice;
+mod keys;
+mod legal;
+mod limit;
+mod listener;
+mod local;
+mod message;
+mod signaling;
+mod start;
+mod store;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+pub use config::Config;
+pub use local::{ConsultationCommand, carry_out};
+pub use start::{Refusal, Running, start};
+
+/// What every request and every socket can reach.
+pub struct App {
+    pub(crate) config: Config,
+    pub(crate) public_url: Url,
+    pub(crate) keys: keys::Keys,
+    pub(crate) operator_token: String,
+    pub(crate) store: store::Store,
+    pub(crate) bus: bus::Bus,
+    pub(crate) relay: visavis_turn::Relay,
+    pub(crate) guesses: limit::Guesses,
+    pub(crate) strangers: limit::Strangers,
+    /// Says "stop" to everything at once.
+    pub(crate) stop: CancellationToken,
+    /// Sockets that finish their last words before the process ends.
+    pub(crate) sockets: TaskTracker,
+}
+
+impl App {
+    /// Scheme, host and port of the public URL: what a browser sends as `Origin`.
+    pub(crate) fn origin(&self) -> String {
+        self.public_url.origin().ascii_serialization()
+    }
+}
+
+/// Assembles what a start has made.
+pub(crate) fn app(
+    config: Config,
+    public_url: Url,
+    secrets: start::Secrets,
+    store: store::Store,
+    relay: visavis_turn::Relay,
+) -> Arc<App> {
+    Arc::new(App {
+        config,
+        public_url,
+        keys: secrets.keys,
+        operator_token: secrets.operator_token,
+        store,
+        bus: bus::Bus::default(),
+        relay,
+        guesses: limit::Guesses::new(Instant::now()),
+        strangers: limit::Strangers::default(),
+        stop: CancellationToken::new(),
+        sockets: TaskTracker::new(),
+    })
+}

@@ -1,0 +1,199 @@
+//! Budgets against guessing and flooding (R14, R51). Fixed arrays of hashed buckets: nothing grows, whoever comes.
+//!
+//! The 55 bits of a code carry the security; these budgets carry the load. So nobody is ever locked out: who shares an address with a
+//! guesser waits a minute at most and gets in.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Buckets in an array; two addresses share one by chance, which costs the second a short wait at worst.
+const BUCKETS: usize = 1 << 15;
+/// What one wrong code costs its address.
+const PER_GUESS: Duration = Duration::from_secs(5);
+/// Wrong codes that cost nothing yet.
+const FREE_GUESSES: u32 = 10;
+/// The longest wait for an answer.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Sockets of one address that have not shown a valid code yet.
+const STRANGERS_PER_ADDRESS: u16 = 256;
+
+/// How long an address waits for the answer to a code, by the wrong codes it sent before.
+pub struct Guesses {
+    started: Instant,
+    hasher: RandomState,
+    /// Milliseconds since `started` until which the address's past guesses weigh.
+    debts: Box<[AtomicU64]>,
+    /// Wrong codes of everybody, for the alarm.
+    failures: AtomicU64,
+}
+
+impl Guesses {
+    /// Budgets whose clock starts at `now`.
+    pub fn new(now: Instant) -> Self {
+        let debts = (0..BUCKETS).map(|_| AtomicU64::new(0)).collect();
+        Self { started: now, hasher: RandomState::new(), debts, failures: AtomicU64::new(0) }
+    }
+
+    /// Counts a code that arrives from `address` and tells how long its answer shall wait. A right code is given back with [`Self::forgive`].
+    pub fn charge(&self, address: IpAddr, now: Instant) -> Duration {
+        let now = self.millis(now);
+        let free = millis(PER_GUESS * FREE_GUESSES);
+        let ceiling = now + free + millis(LONGEST_WAIT);
+        let charged = |debt: u64| (debt.max(now) + millis(PER_GUESS)).min(ceiling);
+        let bucket = &self.debts[bucket(&self.hasher, address)];
+        let before = bucket.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |debt| Some(charged(debt)));
+        let debt = charged(before.unwrap_or_default()) - now;
+        if debt <= free {
+            Duration::ZERO
+        } else {
+            Duration::from_millis(debt - free).max(PER_GUESS).min(LONGEST_WAIT)
+        }
+    }
+
+    /// Takes back what [`Self::charge`] counted: the code was right.
+    pub fn forgive(&self, address: IpAddr) {
+        let back = |debt: u64| Some(debt.saturating_sub(millis(PER_GUESS)));
+        let _ = self.debts[bucket(&self.hasher, address)].fetch_update(
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+            back,
+        );
+    }
+
+    /// Counts a wrong code for the alarm, and tells whether this one is worth a line in the log (each thousandth).
+    pub fn failed(&self) -> Option<u64> {
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
+        failures.is_multiple_of(1000).then_some(failures)
+    }
+
+    fn millis(&self, now: Instant) -> u64 {
+        millis(now.saturating_duration_since(self.started))
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Counts the sockets that have not shown a valid code, by address.
+pub struct Strangers {
+    hasher: RandomState,
+    counts: Box<[AtomicU16]>,
+}
+
+impl Default for Strangers {
+    fn default() -> Self {
+        Self { hasher: RandomState::new(), counts: (0..BUCKETS).map(|_| AtomicU16::new(0)).collect() }
+    }
+}
+
+/// One stranger's place, given back when dropped.
+pub struct Stranger {
+    strangers: std::sync::Arc<crate::App>,
+    bucket: usize,
+}
+
+impl Stranger {
+    /// A place for one more socket of `address`, if there is one.
+    pub fn enter(app: &std::sync::Arc<crate::App>, address: IpAddr) -> Option<Self> {
+        let bucket = bucket(&app.strangers.hasher, address);
+        let more = |count: u16| (count < STRANGERS_PER_ADDRESS).then_some(count + 1);
+        app.strangers.counts[bucket].fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        Some(Self { strangers: std::sync::Arc::clone(app), bucket })
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        self.strangers.strangers.counts[self.bucket].fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// One bucket for an IPv4 address or an IPv6 /64: what one subscriber usually holds.
+fn bucket(hasher: &RandomState, address: IpAddr) -> usize {
+    let network = match address.to_canonical() {
+        IpAddr::V4(v4) => u64::from(v4.to_bits()),
+        IpAddr::V6(v6) => u64::try_from(v6.to_bits() >> 64).expect("the upper half of 128 bits") | 1 << 63,
+    };
+    usize::try_from(hasher.hash_one(network)).unwrap_or_default() % BUCKETS
+}
+
+/// Messages of one socket: an average and a burst, as a bucket that leaks.
+pub struct MessageRate {
+    level: f64,
+    at: Instant,
+}
+
+impl MessageRate {
+    const PER_SECOND: f64 = 30.0;
+    const BURST: f64 = 150.0;
+
+    /// A full budget.
+    pub fn new(now: Instant) -> Self {
+        Self { level: 0.0, at: now }
+    }
+
+    /// Counts a message; `false` where it is one too many.
+    pub fn allows(&mut self, now: Instant) -> bool {
+        let leaked = now.saturating_duration_since(self.at).as_secs_f64() * Self::PER_SECOND;
+        self.level = (self.level - leaked).max(0.0) + 1.0;
+        self.at = now;
+        self.level <= Self::BURST
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GUESSER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 7));
+
+    #[test]
+    fn ten_wrong_codes_are_free_the_next_waits_five_seconds_and_none_waits_more_than_sixty() {
+        let start = Instant::now();
+        let guesses = Guesses::new(start);
+        let waits: Vec<_> = (0..1000).map(|_| guesses.charge(GUESSER, start).as_secs()).collect();
+        assert_eq!(waits[..10], [0; 10]);
+        assert_eq!(waits[10], 5);
+        assert!(waits.iter().all(|wait| *wait <= 60));
+        assert_eq!(waits[999], 60);
+    }
+
+    #[test]
+    fn an_address_that_is_calm_for_two_minutes_waits_no_more() {
+        let start = Instant::now();
+        let guesses = Guesses::new(start);
+        (0..1000).for_each(|_| assert!(guesses.charge(GUESSER, start) <= LONGEST_WAIT));
+        assert_eq!(guesses.charge(GUESSER, start + Duration::from_secs(111)), Duration::ZERO);
+    }
+
+    #[test]
+    fn right_codes_cost_nothing_however_many_come_from_one_address() {
+        let start = Instant::now();
+        let guesses = Guesses::new(start);
+        for _ in 0..1000 {
+            assert_eq!(guesses.charge(GUESSER, start), Duration::ZERO);
+            guesses.forgive(GUESSER);
+        }
+    }
+
+    #[test]
+    fn an_ipv6_subscriber_is_one_address_and_a_mapped_one_is_ipv4() {
+        let hasher = RandomState::new();
+        let of = |text: &str| bucket(&hasher, text.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
+        assert_eq!(of("::ffff:203.0.113.7"), of("203.0.113.7"));
+    }
+
+    #[test]
+    fn a_burst_passes_a_flood_does_not_and_calm_restores_the_budget() {
+        let start = Instant::now();
+        let mut rate = MessageRate::new(start);
+        assert!((0..150).all(|_| rate.allows(start)));
+        assert!(!rate.allows(start));
+        assert!(rate.allows(start + Duration::from_secs(10)));
+    }
+}

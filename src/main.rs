@@ -1,0 +1,118 @@
+//! visavis: arguments, logs, signals. Everything else is in the library.
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser, error::ErrorKind};
+use visavis::{Config, ConsultationCommand, Refusal};
+
+/// Self-hosted video consultations: two codes, two links, a call from face to face
+#[derive(Parser)]
+#[command(name = "visavis", version)]
+struct Arguments {
+    #[command(flatten)]
+    config: Config,
+
+    /// Try it: a temporary directory, a consultation that starts now, both links printed
+    #[arg(long)]
+    demo: bool,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Plan consultations and issue their codes
+    #[command(subcommand)]
+    Consultation(ConsultationCommand),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = match Arguments::command()
+        .try_get_matches()
+        .and_then(|matches| Arguments::from_arg_matches(&matches))
+    {
+        Ok(arguments) => arguments,
+        Err(error) => return explain(&error),
+    };
+    logs(arguments.config.log_json);
+    let done = match arguments.command {
+        Some(Command::Consultation(command)) => {
+            visavis::carry_out(command, &arguments.config).await.map(|text| print(&text))
+        }
+        None if arguments.demo => demo(arguments.config).await,
+        None => serve(arguments.config).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(refusal) => refuse(&refusal.to_string()),
+    }
+}
+
+async fn serve(config: Config) -> Result<(), Refusal> {
+    let running = visavis::start(config).await?;
+    print(&format!("visavis listens on {}\n", running.public_url().as_str().trim_end_matches('/')));
+    until_signal().await;
+    running.stop().await;
+    Ok(())
+}
+
+async fn demo(mut config: Config) -> Result<(), Refusal> {
+    let directory = tempfile::Builder::new().prefix("visavis-demo-").tempdir();
+    let directory = directory.map_err(|error| {
+        Refusal(format!("No temporary directory can be made ({error}). Set TMPDIR to one that is writable."))
+    })?;
+    config.data_dir = directory.path().to_owned();
+    let running = visavis::start(config).await?;
+    let (doctor, patient) = running.demo_links().await?;
+    print(&format!("Arzt/doctor: {doctor}\nPatient/patient: {patient}\n"));
+    until_signal().await;
+    running.stop().await;
+    Ok(())
+}
+
+async fn until_signal() {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        .expect("the runtime handles signals, and SIGTERM may be caught");
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+fn logs(json: bool) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("VISAVIS_LOG")
+        .unwrap_or_else(|_| "info,sqlx=warn".into());
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if json { logs.json().init() } else { logs.init() }
+}
+
+/// Help and version as asked for; a wrong option as one sentence.
+fn explain(error: &clap::Error) -> ExitCode {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    ) {
+        print(&error.to_string());
+        return ExitCode::SUCCESS;
+    }
+    let text = error.to_string();
+    let cause = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    refuse(&format!("{cause} (visavis --help lists the options)"))
+}
+
+fn print(text: &str) {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    // A closed pipe takes nothing more; that is its reader's choice.
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+#[expect(clippy::print_stderr, reason = "the one sentence that says why nothing runs")]
+fn refuse(sentence: &str) -> ExitCode {
+    eprintln!("visavis: {sentence}");
+    ExitCode::from(2)
+}

@@ -1,0 +1,58 @@
+//! Ends stays, from wherever the decision comes: a doctor's page, the API, the command line. Each takes the admission from the row, ends the
+//! relay's allocations and tells every page, in this order, so that nothing can come back in between (R11).
+
+use std::sync::Arc;
+
+use chrono::Utc;
+
+use crate::App;
+use crate::bus::{Audience, Event};
+use crate::message::Departure;
+
+/// Ends one seat's stay. Its device may knock again, unless its code was revoked before.
+pub async fn dismiss(app: &App, consultation: &str, seat: u8, reason: Departure) -> Result<(), sqlx::Error> {
+    app.store.clear_admission(consultation, seat).await?;
+    depart(app, consultation, seat, i64::MAX, reason);
+    Ok(())
+}
+
+/// Says that a seat's stay has ended and ends what the relay carries for it. `incarnation`: the last page that is meant.
+pub fn depart(app: &App, consultation: &str, seat: u8, incarnation: i64, reason: Departure) {
+    app.relay.end_seat(&app.keys.call_label(consultation), &seat.to_string());
+    app.bus.publish(consultation, Audience::Everybody, Event::Gone { seat, incarnation, reason });
+}
+
+/// The doctor ends the consultation for all: only doctors come back without knocking.
+pub async fn end(app: &App, consultation: &str) -> Result<(), sqlx::Error> {
+    app.store.clear_admissions(consultation).await?;
+    app.relay.end_call(&app.keys.call_label(consultation));
+    app.bus.publish(consultation, Audience::Everybody, Event::Ended);
+    Ok(())
+}
+
+/// Calls a consultation off; `false` if there is none.
+pub async fn revoke(app: &App, consultation: &str) -> Result<bool, sqlx::Error> {
+    if !app.store.revoke(consultation, Utc::now()).await? {
+        return Ok(false);
+    }
+    app.relay.end_call(&app.keys.call_label(consultation));
+    app.bus.publish(consultation, Audience::Everybody, Event::Revoked);
+    Ok(true)
+}
+
+/// A lost socket ends no call; two minutes without any socket do.
+pub fn end_if_deserted(app: &Arc<App>, consultation: &str) {
+    const DESERTED: std::time::Duration = std::time::Duration::from_secs(120);
+    let (app, consultation) = (Arc::clone(app), consultation.to_owned());
+    tokio::spawn(async move {
+        tokio::select! {
+            () = tokio::time::sleep(DESERTED) => {}
+            () = app.stop.cancelled() => return,
+        }
+        match app.store.is_attended(&consultation).await {
+            Ok(true) => {}
+            Ok(false) => app.relay.end_call(&app.keys.call_label(&consultation)),
+            Err(cause) => tracing::error!(%cause, "could not look whether a call is deserted"),
+        }
+    });
+}

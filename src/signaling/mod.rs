@@ -1,0 +1,71 @@
+//! `/ws`: a page's way into a consultation. [`entrance`] lets it in, [`conversation`] is its one select loop, [`attendance`] ends stays from
+//! wherever the decision comes. See docs/protocol.md.
+
+pub mod attendance;
+mod conversation;
+mod entrance;
+mod socket;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{State, WebSocketUpgrade};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::App;
+use crate::http::ClientAddress;
+use crate::limit::Stranger;
+use socket::Socket;
+
+/// The subprotocol; a change that old pages cannot take gets a new number.
+const PROTOCOL: &str = "visavis.v1";
+/// The largest message of either side: an offer has some 6 kB.
+const MESSAGE_BYTES: usize = 64 * 1024;
+
+/// `GET /ws`: answers 403 to a foreign origin and 400 to a foreign subprotocol, 429 where an address has too many sockets without a valid code.
+pub async fn upgrade(
+    State(app): State<Arc<App>>,
+    ClientAddress(address): ClientAddress,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let origin = headers.get(header::ORIGIN).and_then(|value| value.to_str().ok());
+    if origin != Some(app.origin().as_str()) {
+        return (StatusCode::FORBIDDEN, "Open this page under its public address.").into_response();
+    }
+    let Some(stranger) = Stranger::enter(&app, address) else {
+        return (
+            StatusCode::TOO_MANY_REQUESTS,
+            [(header::RETRY_AFTER, "10")],
+            "Too many attempts. Try again soon.",
+        )
+            .into_response();
+    };
+    // Small buffers: tungstenite zeroes its whole read buffer before each read, and 128 kB for each idle page add up.
+    let upgrade = upgrade
+        .protocols([PROTOCOL])
+        .read_buffer_size(4096)
+        .write_buffer_size(0)
+        .max_write_buffer_size(4 * MESSAGE_BYTES)
+        .max_message_size(MESSAGE_BYTES)
+        .max_frame_size(MESSAGE_BYTES);
+    if upgrade.selected_protocol().is_none() {
+        return (StatusCode::BAD_REQUEST, "This server speaks visavis.v1. Reload the page.").into_response();
+    }
+    upgrade.on_upgrade(move |socket| async move {
+        let sockets = app.sockets.clone();
+        sockets.track_future(serve(app, Socket::new(socket), address, stranger)).await;
+    })
+}
+
+/// One page's socket from its first message to its end.
+async fn serve(app: Arc<App>, mut socket: Socket, address: std::net::IpAddr, stranger: Stranger) {
+    let entered = entrance::enter(&app, &mut socket, address).await;
+    drop(stranger);
+    if let Some(entered) = entered {
+        conversation::converse(entered, &mut socket).await;
+    }
+    // A page that does not finish the closing handshake is not waited for.
+    let _ = tokio::time::timeout(Duration::from_secs(1), socket.drain()).await;
+}

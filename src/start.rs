@@ -1,0 +1,235 @@
+//! From a configuration to a running server. Whatever stands in the way ends in one sentence that names the mend (R55).
+
+use std::fs::{self, File};
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, UnixListener};
+use url::Url;
+
+use crate::config::{Config, is_secure_context};
+use crate::consultation::{self, Issued, NewConsultation};
+use crate::keys::{Keys, read_or_create};
+use crate::store::Store;
+use crate::{App, http, listener};
+
+/// A start that cannot be: one sentence for the operator.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Refusal(pub String);
+
+/// Keys and tokens of this server.
+pub(crate) struct Secrets {
+    pub(crate) keys: Keys,
+    pub(crate) operator_token: String,
+}
+
+/// The data directory, held by this process alone.
+pub(crate) struct DataDir {
+    _lock: File,
+}
+
+/// A server that serves.
+pub struct Running {
+    app: Arc<App>,
+    servers: Vec<tokio::task::JoinHandle<()>>,
+    _data_dir: DataDir,
+}
+
+/// Opens everything and begins to serve.
+pub async fn start(config: Config) -> Result<Running, Refusal> {
+    let data_dir = DataDir::open(&config.data_dir)?.ok_or_else(|| {
+        refuse(format!(
+            "Another visavis uses the directory {}. Stop it, or choose another with --data-dir.",
+            config.data_dir.display()
+        ))
+    })?;
+    let secrets = Secrets::load(&config)?;
+    let (tcp, udp) = bind(config.listen)?;
+    let address =
+        tcp.local_addr().map_err(|error| refuse(format!("The listening socket has no address: {error}.")))?;
+    let store = open_store(&config).await?;
+    if config.database_url_file.is_none() {
+        store
+            .release_all()
+            .await
+            .map_err(|error| refuse(format!("The database does not take changes: {error}.")))?;
+    }
+    let settings = visavis_turn::Settings::new("visavis", &secrets.keys.relay_secret());
+    let relay = visavis_turn::Relay::start(settings, udp)
+        .map_err(|error| refuse(format!("The relay does not start: {error}.")))?;
+    let public_url = config.public_url(address.port());
+    warn_about(&config, &public_url, address);
+    let app = crate::app(config, public_url, secrets, store, relay);
+    let local = listen_locally(&app.config)?;
+    let servers = vec![
+        tokio::spawn(listener::serve_tcp(Arc::clone(&app), tcp, http::router(&app))),
+        tokio::spawn(listener::serve_unix(Arc::clone(&app), local, http::local_router(&app))),
+    ];
+    Ok(Running { app, servers, _data_dir: data_dir })
+}
+
+impl Running {
+    /// The address people open.
+    pub fn public_url(&self) -> &Url {
+        &self.app.public_url
+    }
+
+    /// A consultation that starts now, for `--demo`: doctor's link and patient's link.
+    pub async fn demo_links(&self) -> Result<(String, String), Refusal> {
+        let app = &self.app;
+        let issued = consultation::create(
+            &app.store,
+            &app.keys,
+            &app.config,
+            &app.public_url,
+            &NewConsultation::now(),
+        )
+        .await;
+        let Issued { seats, .. } = issued.map_err(|error| refuse(error.to_string()))?;
+        match seats.as_slice() {
+            [doctor, patient] => Ok((doctor.link.clone(), patient.link.clone())),
+            _ => Err(refuse("The demo's consultation has no two seats.".to_owned())),
+        }
+    }
+
+    /// Says "come back soon" to every page, finishes what runs, and closes the store. Calls on a direct path go on.
+    pub async fn stop(self) {
+        self.app.stop.cancel();
+        for server in self.servers {
+            let _ = server.await;
+        }
+        self.app.sockets.close();
+        if tokio::time::timeout(Duration::from_secs(5), self.app.sockets.wait()).await.is_err() {
+            tracing::warn!("some pages did not take their farewell within 5 s");
+        }
+        self.app.relay.shutdown();
+        self.app.store.close().await;
+        let _ = fs::remove_file(self.app.config.socket_path());
+    }
+}
+
+impl DataDir {
+    /// Makes the directory if it is missing and locks it; `None` where another process holds it.
+    pub(crate) fn open(path: &Path) -> Result<Option<Self>, Refusal> {
+        let unwritable = |error: io::Error| {
+            refuse(format!(
+                "The directory {} cannot be written ({error}). Make it writable, or choose another with --data-dir.",
+                path.display()
+            ))
+        };
+        make_private(path).map_err(unwritable)?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path.join("visavis.lock"))
+            .map_err(unwritable)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(Self { _lock: lock })),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => Err(unwritable(error)),
+        }
+    }
+}
+
+fn make_private(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+impl Secrets {
+    pub(crate) fn load(config: &Config) -> Result<Self, Refusal> {
+        let unreadable = |path: &Path, error: &io::Error| {
+            refuse(format!(
+                "The secret file {} cannot be used: {error}. Restore it from a backup.",
+                path.display()
+            ))
+        };
+        let (key_path, token_path) = (config.key_path(), config.operator_token_path());
+        let keys = Keys::load(&key_path).map_err(|error| unreadable(&key_path, &error))?;
+        let token = read_or_create(&token_path).map_err(|error| unreadable(&token_path, &error))?;
+        let operator_token = token.trim().to_owned();
+        if operator_token.len() < 22 {
+            return Err(refuse(format!(
+                "The operator's token in {} is shorter than 22 characters. Delete the file, and the next start makes a new one.",
+                token_path.display()
+            )));
+        }
+        Ok(Self { keys, operator_token })
+    }
+}
+
+/// The store that the configuration names.
+pub(crate) async fn open_store(config: &Config) -> Result<Store, Refusal> {
+    let opened = match &config.database_url_file {
+        None => Store::open_embedded(&config.data_dir).await,
+        Some(path) => {
+            let url = fs::read_to_string(path)
+                .map_err(|error| refuse(format!("The file {} cannot be read: {error}.", path.display())))?;
+            Store::open(url.trim()).await
+        }
+    };
+    opened.map_err(|error| refuse(format!("The database does not open: {error}.")))
+}
+
+/// One TCP and one UDP port of the same number. Bound without SO_REUSEPORT, so that an occupied port is refused.
+fn bind(listen: SocketAddr) -> Result<(TcpListener, std::net::UdpSocket), Refusal> {
+    let occupied = |error: &io::Error| match error.kind() {
+        io::ErrorKind::AddrInUse => refuse(format!(
+            "Port {} is in use by another program. Stop that program, or choose another port with --listen.",
+            listen.port()
+        )),
+        io::ErrorKind::PermissionDenied => refuse(format!(
+            "Port {} needs rights that this user does not have. Choose a port above 1023 with --listen.",
+            listen.port()
+        )),
+        _ => refuse(format!("The address {listen} cannot be used ({error}). Choose another with --listen.")),
+    };
+    // With port 0 the free TCP port may be taken on the UDP side; the next one is not, sooner or later.
+    let mut tries = if listen.port() == 0 { 16 } else { 1 };
+    loop {
+        tries -= 1;
+        let bound = listener::bind_tcp(listen).and_then(|tcp| {
+            let port = tcp.local_addr()?.port();
+            Ok((tcp, visavis_turn::bind(SocketAddr::new(listen.ip(), port))?))
+        });
+        match bound {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 0 => {}
+            bound => return bound.map_err(|error| occupied(&error)),
+        }
+    }
+}
+
+/// The command line's door: whoever may open the socket's file is the operator.
+fn listen_locally(config: &Config) -> Result<UnixListener, Refusal> {
+    use std::os::unix::fs::PermissionsExt;
+    let path = config.socket_path();
+    // The directory is locked: whatever lies here is left over from a process that died.
+    let _ = fs::remove_file(&path);
+    let listener = UnixListener::bind(&path).and_then(|listener| {
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map(|()| listener)
+    });
+    listener.map_err(|error| {
+        refuse(format!(
+            "The socket {} cannot be made ({error}). Choose a shorter path on a local disk with --data-dir.",
+            path.display()
+        ))
+    })
+}
+
+fn warn_about(config: &Config, public_url: &Url, address: SocketAddr) {
+    if !is_secure_context(public_url) {
+        tracing::warn!(%public_url, "browsers give no camera to pages without HTTPS: put a proxy with a certificate in front and set --public-url https://…");
+    }
+    if !address.ip().is_loopback() && config.trusted_proxies.is_empty() {
+        tracing::warn!(%address, "plain HTTP beyond this machine: put a proxy with TLS in front and name its network with --trusted-proxies");
+    }
+}
+
+fn refuse(sentence: String) -> Refusal {
+    Refusal(sentence)
+}

@@ -1,0 +1,351 @@
+//! All SQL of the product, in words that SQLite and PostgreSQL both take: TEXT and BIGINT, `$1` parameters, every change one conditional
+//! statement. Who holds a seat is decided here and nowhere else.
+
+use std::path::Path;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeZone, Utc};
+use sqlx::any::{AnyPoolOptions, AnyRow};
+use sqlx::{AnyPool, Executor, Row};
+
+use crate::access::{Role, Window};
+
+/// The only place where consultations, seats and codes outlive the process.
+#[derive(Clone)]
+pub struct Store {
+    pool: AnyPool,
+}
+
+/// A planned consultation.
+#[derive(Debug, Clone)]
+pub struct Consultation {
+    /// UUID, version 7.
+    pub id: String,
+    /// When its codes open.
+    pub window: Window,
+    /// When it was called off.
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+/// A seat's row.
+#[derive(Debug, Clone)]
+pub struct Seat {
+    /// 1 to 9.
+    pub number: u8,
+    /// What the seat is for.
+    pub role: Role,
+    /// Counts the pages that took the seat.
+    pub incarnation: i64,
+    /// The socket that holds the seat, while one does.
+    pub claim: Option<String>,
+    /// Of the device's resume token.
+    pub token_hash: Option<String>,
+    /// Of the token before, until the newer one was used.
+    pub previous_token_hash: Option<String>,
+    /// When the device was admitted.
+    pub admitted_at: Option<DateTime<Utc>>,
+}
+
+/// A seat to be created: its role and the keyed hash of its code.
+pub struct NewSeat {
+    /// What the seat is for.
+    pub role: Role,
+    /// [`crate::keys::Keys::code_hash`] of its code.
+    pub code_hash: String,
+}
+
+/// What a code leads to.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The one consultation it opens (R06).
+    pub consultation: Consultation,
+    /// The seat it opens.
+    pub seat: Seat,
+    /// When this code was replaced or called off.
+    pub code_revoked_at: Option<DateTime<Utc>>,
+}
+
+/// How a device takes a seat; see [`Store::claim`].
+pub struct Claim<'a> {
+    /// The consultation's id.
+    pub consultation: &'a str,
+    /// The seat's row as it was read: the claim holds only if nobody came between.
+    pub seen: &'a Seat,
+    /// The hash of the code that the device showed; it must not have been revoked meanwhile.
+    pub code_hash: &'a str,
+    /// The number that the page gets: the row's own for the same page, the next for another.
+    pub incarnation: i64,
+    /// Names the socket.
+    pub claim: &'a str,
+    /// Of the fresh resume token.
+    pub token_hash: &'a str,
+    /// Of the token that stays valid until the fresh one was used.
+    pub previous_token_hash: Option<&'a str>,
+    /// Whether the device held the seat before: only then may it come after the window (R05).
+    pub resumes: bool,
+    /// The present moment.
+    pub now: DateTime<Utc>,
+}
+
+const SEAT: &str =
+    "s.seat, s.role, s.incarnation, s.claim, s.token_hash, s.previous_token_hash, s.admitted_at";
+const CONSULTATION: &str = "c.id, c.opens_at, c.starts_at, c.expires_at, c.revoked_at";
+
+impl Store {
+    /// Opens the database at `url` (`sqlite:` or `postgres:`) and brings its tables up to date.
+    pub async fn open(url: &str) -> Result<Self, sqlx::Error> {
+        sqlx::any::install_default_drivers();
+        let is_sqlite = url.starts_with("sqlite:");
+        let pool = AnyPoolOptions::new()
+            .max_connections(8)
+            .acquire_timeout(Duration::from_secs(5))
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    if is_sqlite {
+                        // FULL: a code once shown survives a power cut.
+                        let pragmas = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
+                        connection.execute(pragmas).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .connect(url)
+            .await?;
+        sqlx::migrate!().run(&pool).await?;
+        Ok(Self { pool })
+    }
+
+    /// Opens the embedded database in the data directory.
+    pub async fn open_embedded(data_dir: &Path) -> Result<Self, sqlx::Error> {
+        Self::open(&embedded_url(data_dir)).await
+    }
+
+    /// Answers if the database does.
+    pub async fn ping(&self) -> Result<(), sqlx::Error> {
+        sqlx::query("SELECT 1").execute(&self.pool).await.map(drop)
+    }
+
+    /// Finishes what runs and closes the database.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// Writes a consultation with its seats, numbered from 1 in the order given, and their codes: all or nothing.
+    pub async fn create(
+        &self,
+        id: &str,
+        window: Window,
+        seats: &[NewSeat],
+        now: DateTime<Utc>,
+    ) -> Result<(), sqlx::Error> {
+        let mut transaction = self.pool.begin().await?;
+        sqlx::query("INSERT INTO consultations (id, opens_at, starts_at, expires_at, created_at) VALUES ($1, $2, $3, $4, $5)")
+            .bind(id)
+            .bind(window.opens_at.timestamp_millis())
+            .bind(window.starts_at.timestamp_millis())
+            .bind(window.expires_at.timestamp_millis())
+            .bind(now.timestamp_millis())
+            .execute(&mut *transaction)
+            .await?;
+        for (number, seat) in (1i64..).zip(seats) {
+            sqlx::query("INSERT INTO seats (consultation, seat, role, incarnation) VALUES ($1, $2, $3, 0)")
+                .bind(id)
+                .bind(number)
+                .bind(seat.role.as_str())
+                .execute(&mut *transaction)
+                .await?;
+            sqlx::query("INSERT INTO codes (hash, consultation, seat) VALUES ($1, $2, $3)")
+                .bind(&seat.code_hash)
+                .bind(id)
+                .bind(number)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await
+    }
+
+    /// What a code leads to, revoked and expired ones included: the caller tells which.
+    pub async fn find(&self, code_hash: &str) -> Result<Option<Found>, sqlx::Error> {
+        let sql = format!(
+            "SELECT {CONSULTATION}, {SEAT}, k.revoked_at AS code_revoked_at FROM codes k \
+             JOIN consultations c ON c.id = k.consultation \
+             JOIN seats s ON s.consultation = k.consultation AND s.seat = k.seat WHERE k.hash = $1"
+        );
+        let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(code_hash).fetch_optional(&self.pool).await?;
+        row.map(|row| {
+            let code_revoked_at = optional_moment(&row, "code_revoked_at")?;
+            Ok(Found { consultation: consultation(&row)?, seat: seat(&row)?, code_revoked_at })
+        })
+        .transpose()
+    }
+
+    /// The newest consultations first, at most `limit`.
+    pub async fn list(&self, limit: i64) -> Result<Vec<Consultation>, sqlx::Error> {
+        let sql = format!(
+            "SELECT {CONSULTATION} FROM consultations c ORDER BY c.starts_at DESC, c.id DESC LIMIT $1"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(limit).fetch_all(&self.pool).await?;
+        rows.iter().map(consultation).collect()
+    }
+
+    /// One consultation.
+    pub async fn consultation(&self, id: &str) -> Result<Option<Consultation>, sqlx::Error> {
+        let sql = format!("SELECT {CONSULTATION} FROM consultations c WHERE c.id = $1");
+        let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id).fetch_optional(&self.pool).await?;
+        row.as_ref().map(consultation).transpose()
+    }
+
+    /// A consultation's seats, by number.
+    pub async fn seats(&self, consultation: &str) -> Result<Vec<Seat>, sqlx::Error> {
+        let sql = format!("SELECT {SEAT} FROM seats s WHERE s.consultation = $1 ORDER BY s.seat");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(consultation).fetch_all(&self.pool).await?;
+        rows.iter().map(seat).collect()
+    }
+
+    /// Calls a consultation off; `false` if there is none. Calling off twice keeps the first time.
+    pub async fn revoke(&self, id: &str, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
+        let sql = "UPDATE consultations SET revoked_at = COALESCE(revoked_at, $1) WHERE id = $2";
+        Ok(sqlx::query(sql).bind(now.timestamp_millis()).bind(id).execute(&self.pool).await?.rows_affected()
+            == 1)
+    }
+
+    /// Gives a seat a new code; the old one dies.
+    pub async fn reissue(
+        &self,
+        id: &str,
+        number: u8,
+        code_hash: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), sqlx::Error> {
+        let mut transaction = self.pool.begin().await?;
+        sqlx::query(
+            "UPDATE codes SET revoked_at = $1 WHERE consultation = $2 AND seat = $3 AND revoked_at IS NULL",
+        )
+        .bind(now.timestamp_millis())
+        .bind(id)
+        .bind(i64::from(number))
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query("INSERT INTO codes (hash, consultation, seat) VALUES ($1, $2, $3)")
+            .bind(code_hash)
+            .bind(id)
+            .bind(i64::from(number))
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await
+    }
+
+    /// Takes a seat for a device: one conditional UPDATE. `false` where somebody came between, the code was revoked or the window closed.
+    pub async fn claim(&self, claim: &Claim<'_>) -> Result<bool, sqlx::Error> {
+        let sql = "UPDATE seats SET incarnation = $1, claim = $2, token_hash = $3, previous_token_hash = $4, \
+             admitted_at = CASE WHEN $5 = 1 THEN admitted_at ELSE $6 END \
+             WHERE consultation = $7 AND seat = $8 AND incarnation = $9 AND COALESCE(claim, '') = $10 AND COALESCE(token_hash, '') = $11 \
+             AND EXISTS (SELECT 1 FROM consultations c JOIN codes k ON k.consultation = c.id \
+                         WHERE c.id = $12 AND c.revoked_at IS NULL AND ($13 = 1 OR c.expires_at > $14) AND k.hash = $15 AND k.revoked_at IS NULL)";
+        let resumes = i64::from(claim.resumes);
+        let now = claim.now.timestamp_millis();
+        let done = sqlx::query(sql)
+            .bind(claim.incarnation)
+            .bind(claim.claim)
+            .bind(claim.token_hash)
+            .bind(claim.previous_token_hash)
+            .bind(resumes)
+            .bind(now)
+            .bind(claim.consultation)
+            .bind(i64::from(claim.seen.number))
+            .bind(claim.seen.incarnation)
+            .bind(claim.seen.claim.as_deref().unwrap_or_default())
+            .bind(claim.seen.token_hash.as_deref().unwrap_or_default())
+            .bind(claim.consultation)
+            .bind(resumes)
+            .bind(now)
+            .bind(claim.code_hash)
+            .execute(&self.pool)
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// The socket is gone; the device may resume.
+    pub async fn release(&self, consultation: &str, seat: u8, claim: &str) -> Result<(), sqlx::Error> {
+        let sql = "UPDATE seats SET claim = NULL WHERE consultation = $1 AND seat = $2 AND claim = $3";
+        sqlx::query(sql)
+            .bind(consultation)
+            .bind(i64::from(seat))
+            .bind(claim)
+            .execute(&self.pool)
+            .await
+            .map(drop)
+    }
+
+    /// No socket of an earlier process holds a seat. Only for the embedded database, whose directory is locked for one process.
+    pub async fn release_all(&self) -> Result<(), sqlx::Error> {
+        sqlx::query("UPDATE seats SET claim = NULL WHERE claim IS NOT NULL")
+            .execute(&self.pool)
+            .await
+            .map(drop)
+    }
+
+    /// Whether any seat of the consultation is held by a socket.
+    pub async fn is_attended(&self, consultation: &str) -> Result<bool, sqlx::Error> {
+        let sql = "SELECT seat FROM seats WHERE consultation = $1 AND claim IS NOT NULL LIMIT 1";
+        Ok(sqlx::query(sql).bind(consultation).fetch_optional(&self.pool).await?.is_some())
+    }
+
+    /// Takes a seat's admission away: its device must knock again.
+    pub async fn clear_admission(&self, consultation: &str, seat: u8) -> Result<(), sqlx::Error> {
+        let sql = "UPDATE seats SET claim = NULL, token_hash = NULL, previous_token_hash = NULL, admitted_at = NULL \
+             WHERE consultation = $1 AND seat = $2";
+        sqlx::query(sql).bind(consultation).bind(i64::from(seat)).execute(&self.pool).await.map(drop)
+    }
+
+    /// Takes every admission away but the doctors'.
+    pub async fn clear_admissions(&self, consultation: &str) -> Result<(), sqlx::Error> {
+        let sql = "UPDATE seats SET claim = NULL, token_hash = NULL, previous_token_hash = NULL, admitted_at = NULL \
+             WHERE consultation = $1 AND role <> 'doctor'";
+        sqlx::query(sql).bind(consultation).execute(&self.pool).await.map(drop)
+    }
+}
+
+/// The URL of the embedded database; the path is percent-encoded, since it may hold any character.
+fn embedded_url(data_dir: &Path) -> String {
+    let path = data_dir.join("visavis.db");
+    let path = url::Url::from_file_path(&path)
+        .map_or_else(|()| path.display().to_string(), |url| url.path().to_owned());
+    format!("sqlite://{path}?mode=rwc")
+}
+
+fn consultation(row: &AnyRow) -> Result<Consultation, sqlx::Error> {
+    let window = Window {
+        opens_at: moment(row, "opens_at")?,
+        starts_at: moment(row, "starts_at")?,
+        expires_at: moment(row, "expires_at")?,
+    };
+    Ok(Consultation { id: row.try_get("id")?, window, revoked_at: optional_moment(row, "revoked_at")? })
+}
+
+fn seat(row: &AnyRow) -> Result<Seat, sqlx::Error> {
+    let number: i64 = row.try_get("seat")?;
+    let role: String = row.try_get("role")?;
+    Ok(Seat {
+        number: u8::try_from(number).map_err(|error| sqlx::Error::Decode(error.into()))?,
+        role: Role::parse(&role)
+            .ok_or_else(|| sqlx::Error::Decode("a role that this version does not know".into()))?,
+        incarnation: row.try_get("incarnation")?,
+        claim: row.try_get("claim")?,
+        token_hash: row.try_get("token_hash")?,
+        previous_token_hash: row.try_get("previous_token_hash")?,
+        admitted_at: optional_moment(row, "admitted_at")?,
+    })
+}
+
+fn moment(row: &AnyRow, column: &str) -> Result<DateTime<Utc>, sqlx::Error> {
+    from_millis(row.try_get(column)?)
+}
+
+fn optional_moment(row: &AnyRow, column: &str) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    row.try_get::<Option<i64>, _>(column)?.map(from_millis).transpose()
+}
+
+fn from_millis(millis: i64) -> Result<DateTime<Utc>, sqlx::Error> {
+    Utc.timestamp_millis_opt(millis).single().ok_or_else(|| sqlx::Error::Decode("a time out of range".into()))
+}

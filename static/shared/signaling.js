@@ -1,0 +1,165 @@
+/**
+ * The WebSocket to the broker (docs/protocol.md): opens it, opens it again after a loss, and hands JSON messages both
+ * ways. What to say first is the owner's: `greet` is asked at every opening. {@link messages} builds what a page may say.
+ *
+ * Events: `message` (detail: the message), `up`, `down` (will be tried again), `closed` (detail: the close code; final).
+ */
+
+/** @typedef {{ type: string, [field: string]: any }} Message */
+
+const SUBPROTOCOL = "visavis.v1";
+/** Lost, broker failed, broker restarts, we read too slowly: come back (docs/protocol.md "Connection"). */
+const COME_BACK = [1006, 1011, 1012, 1013];
+const PAUSE_MS = { least: 500, most: 8000 };
+
+export class Signaling extends EventTarget {
+  #url;
+  #greet;
+  /** @type {WebSocket | null} */
+  #socket = null;
+  #attempts = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+
+  /**
+   * @param {string} url
+   * @param {() => Message | null} greet
+   */
+  constructor(url, greet) {
+    super();
+    this.#url = url;
+    this.#greet = greet;
+  }
+
+  /** Opens the socket; one that is open or opening stays. */
+  open() {
+    if (this.#socket || this.#timer) return;
+    this.#connect();
+  }
+
+  /** Drops a socket that is dead or may be, and opens another at once. */
+  renew() {
+    if (!this.#socket && !this.#timer) return;
+    this.#attempts = 0;
+    this.#drop();
+    this.#connect();
+  }
+
+  /** Ends it: nothing is opened again until {@link open}. */
+  close() {
+    this.#drop();
+  }
+
+  /**
+   * @param {Message} message
+   * @returns {boolean} whether there was an open socket to put it into
+   */
+  send(message) {
+    if (this.#socket?.readyState !== WebSocket.OPEN) return false;
+    this.#socket.send(JSON.stringify(message));
+    return true;
+  }
+
+  #connect() {
+    const socket = new WebSocket(this.#url, SUBPROTOCOL);
+    this.#socket = socket;
+    socket.onopen = () => {
+      const greeting = this.#greet();
+      if (greeting) this.send(greeting);
+      this.dispatchEvent(new Event("up"));
+    };
+    socket.onmessage = (event) => {
+      this.#attempts = 0; // an open socket alone proves little: a proxy may accept for a broker that is away
+      const message = parse(event.data);
+      if (message) this.dispatchEvent(new CustomEvent("message", { detail: message }));
+    };
+    socket.onclose = (event) => this.#lost(event.code);
+  }
+
+  /** @param {number} code */
+  #lost(code) {
+    this.#socket = null;
+    if (!COME_BACK.includes(code)) {
+      this.dispatchEvent(new CustomEvent("closed", { detail: code }));
+      return;
+    }
+    const ceiling = Math.min(PAUSE_MS.most, 2 * PAUSE_MS.least * 2 ** this.#attempts++);
+    const pause = PAUSE_MS.least + Math.random() * (ceiling - PAUSE_MS.least);
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#connect();
+    }, pause);
+    this.dispatchEvent(new Event("down"));
+  }
+
+  #drop() {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (!this.#socket) return;
+    this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
+    this.#socket.close(1000);
+    this.#socket = null;
+  }
+}
+
+/**
+ * @param {unknown} data
+ * @returns {Message | null} nothing for what no broker of this protocol sends
+ */
+function parse(data) {
+  try {
+    const message = JSON.parse(String(data));
+    return typeof message?.type === "string" ? message : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Every message a page may send, by its type; tests/golden/messages.json holds one example of each. */
+export const messages = {
+  /** @param {string} code */
+  look: (code) => ({ type: "look", code }),
+  /**
+   * @param {string} code
+   * @param {string} device
+   * @param {string} key
+   * @param {string} [token]        to resume
+   * @param {number} [incarnation]  if this same page held the seat before
+   */
+  join: (code, device, key, token, incarnation) => ({
+    type: "join",
+    code,
+    device,
+    key,
+    ...(token === undefined ? {} : { token }),
+    ...(token === undefined || incarnation === undefined ? {} : { incarnation }),
+  }),
+  /**
+   * @param {number} to
+   * @param {import("./seal.js").Sealed} sealed
+   */
+  name: (to, sealed) => ({ type: "name", to, sealed }),
+  /** @param {string} knock */
+  admit: (knock) => ({ type: "admit", knock }),
+  /** @param {string} knock */
+  refuse: (knock) => ({ type: "refuse", knock }),
+  /** @param {number} seat */
+  sendBack: (seat) => ({ type: "sendBack", seat }),
+  /** @param {number} seat */
+  remove: (seat) => ({ type: "remove", seat }),
+  end: () => ({ type: "end" }),
+  leave: () => ({ type: "leave" }),
+  /**
+   * @param {number} to
+   * @param {number} incarnation  the addressee's
+   * @param {RTCSessionDescriptionInit} description
+   */
+  description: (to, incarnation, description) => ({ type: "description", to, incarnation, description }),
+  /**
+   * @param {number} to
+   * @param {number} incarnation  the addressee's
+   * @param {RTCIceCandidateInit | null} candidate
+   */
+  candidate: (to, incarnation, candidate) => ({ type: "candidate", to, incarnation, candidate }),
+  ice: () => ({ type: "ice" }),
+};

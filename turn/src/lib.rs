@@ -1,0 +1,42 @@
+//! A closed TURN server (RFC 8656): packets pass between allocations of one call, in memory, and nowhere else.
+//!
+//! An Allocate success carries a *virtual* relayed address, 192.0.2.1 and a port that exist only in this process.
+//! Two clients whose user names carry the same call reach each other through their relayed addresses; every other
+//! peer address gets 403 or is dropped, so no packet ever leaves for an address that did not itself ask for it.
+//!
+//! Start a [`Relay`] on a UDP socket, [`Relay::mint`] a [`Credential`] for each seat of a call, and end them with
+//! [`Relay::end_seat`] and [`Relay::end_call`]. The state machine itself, [`Server`], knows no clock and no socket.
+//!
+//! What of RFC 8656 is in: Allocate, Refresh, CreatePermission, ChannelBind, Send and Data indications, ChannelData,
+//! over UDP, IPv4 and IPv6 towards the client; STUN Binding. What is out, and the answer it gets: EVEN-PORT and
+//! RESERVATION-TOKEN 508; IPv6 relayed addresses 440; other transports than UDP 442; DONT-FRAGMENT 420 (nothing is
+//! sent to a peer, so there is nothing to leave whole); RFC 6062 and RFC 8016 not at all.
+
+mod address;
+mod allocation;
+mod budget;
+mod call;
+mod channel_data;
+mod counters;
+mod credential;
+mod data_indication;
+mod message;
+mod nonce;
+mod packet;
+mod server;
+mod token_bucket;
+
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the I/O line: clock, threads and sockets")]
+mod io;
+
+pub use address::{ClientAddr, PeerAddr, RELAYED_IP, RelayedAddr, ServerAddr};
+pub use allocation::{FiveTuple, Transport};
+pub use call::Traffic;
+pub use channel_data::ChannelNumber;
+pub use counters::{Counters, DropReason};
+pub use credential::{Credential, CredentialError, Mint, UserName};
+pub use io::handle::Relay;
+pub use io::metrics::Totals;
+pub use io::socket::bind;
+pub use packet::{HEADROOM, Packet, TAILROOM, Transmit};
+pub use server::{FirstByte, Now, Server, Settings, SettingsError};
