@@ -13,16 +13,18 @@ use crate::App;
 
 /// `GET /legal/{page}`.
 pub async fn page(State(app): State<Arc<App>>, Path(page): Path<String>) -> Response {
-    let template = match page.as_str() {
-        "imprint" => include_str!("legal/imprint.html"),
-        "privacy" => include_str!("legal/privacy.html"),
-        "terms" => include_str!("legal/terms.html"),
+    let (title, body) = match page.as_str() {
+        "imprint" => ("Impressum", include_str!("legal/imprint.html")),
+        "privacy" => ("Datenschutz", include_str!("legal/privacy.html")),
+        "terms" => ("Nutzung", include_str!("legal/terms.html")),
         _ => return (StatusCode::NOT_FOUND, "There is no such page.").into_response(),
     };
     let name = app.config.practice_name.as_deref().unwrap_or("visavis");
     let phone = app.config.practice_phone.as_deref().unwrap_or("–");
     let own = own_words(&app.config.data_dir.join("legal").join(format!("{page}.txt"))).await;
-    let html = template
+    let html = include_str!("legal/layout.html")
+        .replace("{{title}}", title)
+        .replace("{{body}}", body)
         .replace("{{name}}", &encode_text(name))
         .replace("{{phone}}", &encode_text(phone))
         .replace("{{own}}", &paragraphs(&own));

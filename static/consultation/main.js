@@ -19,7 +19,7 @@ const TICK_MS = 15_000;
 const NOTICE_MS = 10_000;
 /** No line after so long: the network does not let it through, and the user can do something about it. */
 const BLOCKED_MS = 15_000;
-/** A TURN credential lives 15 minutes; an older one is renewed before an ICE restart. */
+/** A TURN credential lives 15 minutes: with an older one an ICE restart waits for a new one. */
 const CREDENTIAL_MS = 10 * 60_000;
 /** No word from the broker for so long after a question: the socket is dead, whatever it says. */
 const ANSWER_MS = 2500;
@@ -32,6 +32,7 @@ const ANSWER_MS = 2500;
  * @property {string} device
  * @property {string | null} token    resumes an admitted seat
  * @property {string} name
+ * @property {import("./state.js").Role | null} role
  * @property {"waiting" | "call" | "end"} stage
  * @property {string | null} end
  * @property {boolean} microphone     wanted on
@@ -39,26 +40,523 @@ const ANSWER_MS = 2500;
  */
 
 let state = initialState();
-/** @type {Record<string, string> | null} */
-let words = null;
-/** @type {Kept} */
-let kept = { code: "", secret: null, device: randomDevice(), token: null, name: "", stage: "waiting", end: null, microphone: true, camera: true };
-/** Whether this page asked to join: from then on every new socket does so again. */
-let joined = false;
-let consultation = "";
-let incarnation = /** @type {number | undefined} */ (undefined);
-let iceServers = /** @type {RTCIceServer[]} */ ([]);
-let iceAt = 0;
-let heardAt = 0;
-/** @type {Map<number, { peer: Peer, incarnation: number, key: string, stream: MediaStream | null, blocked: ReturnType<typeof setTimeout> | undefined }>} */
-const peers = new Map();
-/** Doctor's pages that may read our name while we wait. @type {Map<number, string>} */
-const doctors = new Map();
-let relook = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
-let wakeLock = /** @type {WakeLockSentinel | null} */ (null);
-
-const keys = generateKeys();
-const certificates = RTCPeerConnection.generateCertificate?.({ name: "ECDSA", namedCurve: "P-256" });
-const signaling = new Signaling(location.origin.replace(/^http/, "ws") + "/ws", () => greeting);
-let greeting = /** @type {Message | null} */ (null);
+let words = /** @type {Record<string, string> | null} */ (null);
 const store = openStore();
+let kept = fresh();
+/** Said first on every new socket: `look` until the user acts, `join` from then on. */
+let greeting = /** @type {() => Message | null} */ (() => null);
+let keys = /** @type {import("../shared/seal.js").Keys | null} */ (null);
+let certificates = /** @type {RTCCertificate[]} */ ([]);
+let consultation = "";
+/** Of this page in its seat; a page that never held it has none. */
+let incarnation = /** @type {number | undefined} */ (undefined);
+let ice = { servers: /** @type {RTCIceServer[]} */ ([]), at: 0, askedAt: 0 };
+let heardAt = 0;
+/** @type {Map<number, { peer: Peer, incarnation: number, stream: MediaStream | null, blocked?: ReturnType<typeof setTimeout> }>} */
+const peers = new Map();
+let soundBlocked = false;
+let relook = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
+let hideNotice = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
+let wakeLock = /** @type {Promise<WakeLockSentinel> | null} */ (null);
+
+const media = new Media({ microphone: true, camera: true });
+const signaling = new Signaling(location.origin.replace(/^http/, "ws") + "/ws", () => greeting());
+
+start();
+
+async function start() {
+  const practice = fetch("/practice.json").then((answer) => answer.json());
+  dispatch({ type: "tick", now: Date.now() });
+  await speak(store.getItem("visavis.language") ?? preferredLanguage());
+  view.mount((action) => (ON_ACTION[action.type] ?? dispatch)(action));
+  practice.then((told) => dispatch({ type: "practice", practice: told }), () => {}); // without it: no name, no phone
+  if (!window.isSecureContext) return dispatch({ type: "unsupported", problem: "insecure" });
+  if (!Media.supported()) return dispatch({ type: "unsupported", problem: "in-app" });
+  listen();
+  [keys, certificates] = await Promise.all([generateKeys(), makeCertificates()]);
+  enter();
+}
+
+/** A link, or a reload in the middle, or nothing: then the code is asked for. */
+function enter() {
+  const link = fromFragment(location.hash);
+  const saved = load();
+  if (saved && (!link || link.code === saved.code)) {
+    kept = saved;
+    media.wish({ microphone: kept.microphone, camera: kept.camera });
+    if (kept.stage === "end") dispatch({ type: "ended", end: kept.end, role: kept.role });
+    else rejoin();
+  } else if (link) {
+    open(link);
+  } else {
+    dispatch({ type: "askCode" });
+  }
+}
+
+/** @param {{ code: string, secret: string | null }} link */
+function open({ code, secret }) {
+  const wrong = problem(code);
+  if (wrong) return dispatch({ type: "askCode", problem: wrong, code });
+  kept = { ...fresh(), code, secret };
+  history.replaceState(null, "", `#${format(code)}${secret ? `.${secret}` : ""}`);
+  look();
+}
+
+/** Asks which seat the code opens, and when. Changes nothing at the broker (R15). */
+function look() {
+  greeting = () => messages.look(kept.code);
+  dispatch({ type: "look", code: kept.code });
+  talk();
+}
+
+/** The user acts: from here on the broker knows this device. */
+function join() {
+  if (!keys) return;
+  const { key } = keys;
+  greeting = () => messages.join(kept.code, kept.device, key, kept.token ?? undefined, incarnation);
+  dispatch({ type: "join" });
+  talk();
+}
+
+/** Back to where this device was: after a reload, or by the button of the last screen. */
+function rejoin() {
+  dispatch({ type: "resume", code: kept.code, name: kept.name });
+  media.start();
+  join();
+}
+
+function talk() {
+  const first = greeting();
+  if (first && signaling.send(first)) return;
+  dispatch({ type: "signaling", signaling: "connecting" });
+  signaling.open();
+}
+
+/**
+ * The one way by which anything changes.
+ * @param {Action} action
+ */
+function dispatch(action) {
+  const before = state;
+  state = reduce(state, action);
+  if (words) view.render(state, words);
+  if (before.screen !== state.screen) onScreen(before.screen);
+  if (state.notice && state.notice !== before.notice) {
+    clearTimeout(hideNotice);
+    hideNotice = setTimeout(() => dispatch({ type: "clearNotice" }), NOTICE_MS);
+  }
+}
+
+/** @param {import("./state.js").Screen} before */
+function onScreen(before) {
+  const { screen } = state;
+  clearTimeout(relook);
+  if (screen === "early") planRelook();
+  if (["code", "problem", "early", "end"].includes(screen)) media.stop();
+  if (screen === "check") media.start();
+  media.meter(screen === "check");
+  if (screen === "room") media.tune();
+  if (screen === "call" && before === "waiting") media.comeIn();
+  keepAwake();
+}
+
+function listen() {
+  signaling.addEventListener("up", () => dispatch({ type: "signaling", signaling: "up" }));
+  signaling.addEventListener("down", () => dispatch({ type: "signaling", signaling: "down" }));
+  signaling.addEventListener("closed", (event) =>
+    dispatch({ type: "signaling", signaling: "closed", code: /** @type {CustomEvent} */ (event).detail }));
+  signaling.addEventListener("message", (event) => onMessage(/** @type {CustomEvent} */ (event).detail));
+  media.addEventListener("change", onMedia);
+  media.addEventListener("level", (event) => view.level(/** @type {CustomEvent} */ (event).detail));
+  setInterval(() => dispatch({ type: "tick", now: Date.now() }), TICK_MS);
+  window.addEventListener("online", () => signaling.renew());
+  window.addEventListener("hashchange", () => {
+    if (state.screen !== "call" && location.hash !== "") location.reload(); // another link, put into the same tab
+  });
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) location.reload(); // from the back/forward cache: sockets and tracks are gone, the place is not
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState !== "visible") return;
+    if (state.signaling === "down") signaling.renew();
+    keepAwake();
+  });
+}
+
+/** @param {Message} message */
+function onMessage(message) {
+  heardAt = performance.now();
+  dispatch({ type: "server", message });
+  ON_MESSAGE[message.type]?.(message);
+}
+
+/** What a message does beyond the screen. @type {Record<string, (message: Message) => void>} */
+const ON_MESSAGE = {
+  seen: () => state.screen === "early" && planRelook(),
+  waiting(message) {
+    closePeers();
+    consultation = message.consultation;
+    incarnation = undefined;
+    keep({ stage: "waiting", token: null, role: message.role });
+    media.start();
+  },
+  doctor: ({ seat, key }) => sendName(seat, key),
+  welcome(message) {
+    consultation = message.consultation;
+    incarnation = message.incarnation;
+    keep({ stage: "call", token: message.token, role: message.role });
+    useIce(message.iceServers);
+    media.start();
+  },
+  peer: meet,
+  away: ({ seat }) => watchBlocked(seat),
+  gone: ({ seat }) => drop(seat),
+  knock: ({ knock }) => onKnock(knock),
+  name: onName,
+  description: ({ from, incarnation: theirs, description }) =>
+    peerOf(from, theirs)?.describe(description).catch(report),
+  candidate: ({ from, incarnation: theirs, candidate }) => peerOf(from, theirs)?.addCandidate(candidate).catch(report),
+  ice: ({ iceServers }) => useIce(iceServers),
+  sentBack: closePeers,
+  refused: () => finish(),
+  removed: () => finish(),
+  replaced: () => finish(),
+  ended: () => finish(),
+  revoked: () => finish(),
+  error(message) {
+    if (["code", "problem", "early"].includes(state.screen)) greeting = () => messages.look(kept.code);
+    if (message.error === "code-revoked") forget();
+  },
+};
+
+/** What the user does, where it is more than a change on the screen. @type {Record<string, (action: Action) => void>} */
+const ON_ACTION = {
+  language({ language }) {
+    store.setItem("visavis.language", language);
+    speak(language);
+  },
+  submitCode({ code: text }) {
+    const typed = fromInput(text);
+    open({ ...typed, secret: typed.secret ?? (typed.code === kept.code ? kept.secret : null) });
+  },
+  submitName(action) {
+    dispatch(action);
+    kept.name = state.name;
+  },
+  retry: look,
+  otherCode() {
+    signaling.close();
+    forget();
+    history.replaceState(null, "", location.pathname);
+    kept = fresh();
+    dispatch({ type: "askCode", code: "" });
+  },
+  copyLink() {
+    const copied = navigator.clipboard?.writeText(location.href) ?? Promise.reject();
+    copied.then(
+      () => dispatch({ type: "notice", key: "browser.copied" }),
+      () => dispatch({ type: "notice", key: "browser.notCopied" }),
+    );
+  },
+  askDevices: () => media.start(),
+  tryOut: () => media.tryOut().catch(report),
+  choose: ({ kind, id }) => media.choose(kind, id),
+  device({ device, on }) {
+    media.set(device, on);
+    Object.assign(kept, media.wanted());
+    if (greeting()?.type === "join") save();
+  },
+  join,
+  rejoin,
+  leave: () => goodbye(messages.leave(), state.screen === "room" ? "leftRoom" : "leftWaiting"),
+  hangUp: () => (state.role === "doctor" ? goodbye(messages.end(), "ended") : goodbye(messages.leave(), "left")),
+  admit(action) {
+    dispatch(action);
+    signaling.send(messages.admit(action.knock));
+  },
+  refuse(action) {
+    dispatch(action);
+    signaling.send(messages.refuse(action.knock));
+  },
+  sendBack({ seat }) {
+    dispatch({ type: "panel", panel: "none" });
+    signaling.send(messages.sendBack(seat));
+  },
+  remove({ seat }) {
+    dispatch({ type: "panel", panel: "none" });
+    signaling.send(messages.remove(seat));
+  },
+  nextCorner: () => dispatch({ type: "corner", corner: CORNERS[(CORNERS.indexOf(state.corner) + 1) % CORNERS.length] }),
+  gesture: () => media.hushed && media.wake(),
+  wake() {
+    soundBlocked = false;
+    view.unmute();
+    media.wake().then(onMedia);
+  },
+  soundBlocked() {
+    soundBlocked = true;
+    dispatch({ type: "hushed", hushed: true });
+  },
+};
+
+/**
+ * Says it, and does not wait for the answer: tracks stop and the screen changes at once (R28).
+ * @param {Message} message
+ * @param {string} end
+ */
+function goodbye(message, end) {
+  signaling.goodbye(message);
+  dispatch({ type: "ended", end });
+  finish();
+}
+
+function finish() {
+  closePeers();
+  media.stop();
+  signaling.close();
+  greeting = () => null;
+  keep({ stage: "end", end: state.end });
+}
+
+// ---- partners ----
+
+/** @param {Message} message */
+function meet({ seat, key, incarnation: theirs }) {
+  const known = peers.get(seat);
+  if (known?.incarnation === theirs) {
+    known.peer.nudge();
+    return watchBlocked(seat);
+  }
+  drop(seat);
+  const peer = new Peer({
+    offers: (state.seat ?? 0) < seat,
+    iceServers: ice.servers,
+    certificates,
+    stream: media.stream,
+    tracks: { audio: media.track("audio"), video: media.track("video") },
+    devices: media.sending(),
+  });
+  const entry = { peer, incarnation: theirs, stream: null };
+  peers.set(seat, entry);
+  follow(peer, seat);
+  watchBlocked(seat);
+  sendName(seat, key);
+}
+
+/**
+ * @param {Peer} peer
+ * @param {number} seat
+ */
+function follow(peer, seat) {
+  /** @type {(type: string, listener: (detail: any) => void) => void} */
+  const on = (type, listener) =>
+    peer.addEventListener(type, (event) => {
+      if (peers.get(seat)?.peer === peer) listener(/** @type {CustomEvent} */ (event).detail);
+    });
+  on("send", (said) => {
+    const theirs = peers.get(seat)?.incarnation ?? 0;
+    signaling.send("description" in said
+      ? messages.description(seat, theirs, said.description)
+      : messages.candidate(seat, theirs, said.candidate));
+  });
+  on("stream", (stream) => {
+    Object.assign(peers.get(seat) ?? {}, { stream });
+    showStreams();
+  });
+  on("partner", ({ microphone, camera }) => dispatch({ type: "partner", seat, microphone, camera }));
+  on("path", (path) => dispatch({ type: "path", seat, path }));
+  on("link", (link) => {
+    dispatch({ type: "link", seat, link });
+    watchBlocked(seat);
+  });
+  on("stuck", () => mend(seat));
+}
+
+/**
+ * A line is dead. Without the broker no restart gets through; with a partner who is away neither.
+ * @param {number} seat
+ */
+function mend(seat) {
+  if (state.signaling !== "up" || state.peers[seat]?.away) return;
+  const now = performance.now();
+  if (now - ice.askedAt > ANSWER_MS) {
+    ice.askedAt = now;
+    signaling.send(messages.ice());
+    setTimeout(() => heardAt < now && signaling.renew(), ANSWER_MS);
+  }
+  if (now - ice.at < CREDENTIAL_MS) peers.get(seat)?.peer.restart();
+}
+
+/** @param {RTCIceServer[]} servers */
+function useIce(servers) {
+  ice = { ...ice, servers, at: performance.now() };
+  for (const { peer } of peers.values()) peer.setServers(servers);
+}
+
+/**
+ * Starts or stops the clock after which a line that does not come is put down to the network.
+ * @param {number} seat
+ */
+function watchBlocked(seat) {
+  const entry = peers.get(seat);
+  const peer = state.peers[seat];
+  if (!entry || !peer) return;
+  clearTimeout(entry.blocked);
+  if (peer.link === "connected" || peer.away) return;
+  entry.blocked = setTimeout(() => {
+    if (state.signaling === "up") dispatch({ type: "link", seat, link: "blocked" });
+  }, BLOCKED_MS);
+}
+
+/** @param {number} seat */
+function drop(seat) {
+  const entry = peers.get(seat);
+  if (!entry) return;
+  peers.delete(seat);
+  clearTimeout(entry.blocked);
+  entry.peer.close();
+  showStreams();
+}
+
+function closePeers() {
+  for (const seat of [...peers.keys()]) drop(seat);
+}
+
+/**
+ * @param {number} seat
+ * @param {number} theirs
+ */
+function peerOf(seat, theirs) {
+  const entry = peers.get(seat);
+  return entry?.incarnation === theirs ? entry.peer : undefined;
+}
+
+function onMedia() {
+  dispatch({ type: "media", media: media.summary() });
+  if (state.hushed !== (media.hushed || soundBlocked)) dispatch({ type: "hushed", hushed: media.hushed || soundBlocked });
+  for (const { peer } of peers.values()) {
+    peer.setTrack("audio", media.track("audio")).catch(report);
+    peer.setTrack("video", media.track("video")).catch(report);
+    peer.setDevices(media.sending());
+  }
+  showStreams();
+}
+
+function showStreams() {
+  const partners = new Map([...peers].flatMap(([seat, { stream }]) => (stream ? [[seat, stream]] : [])));
+  view.attach({ own: media.stream, partners }, state);
+}
+
+// ---- names ----
+
+/**
+ * @param {number} seat
+ * @param {string} key
+ */
+async function sendName(seat, key) {
+  if (!keys || kept.name === "" || state.seat === null) return;
+  const envelope = { keys, secret: kept.secret, consultation, seat: state.seat };
+  signaling.send(messages.name(seat, await seal(kept.name, key, envelope)));
+}
+
+/** @param {Message} message */
+async function onName({ knock, from, sealed }) {
+  const seat = from ?? state.knocks.find((entry) => entry.knock === knock)?.seat;
+  if (!keys || seat === undefined) return;
+  const opened = await unseal(sealed, { keys, secret: kept.secret, consultation, seat });
+  dispatch({ type: "named", ...(from === undefined ? { knock } : { seat: from }), ...opened });
+}
+
+/** Knocks that were heard already. @type {Set<string>} */
+const heard = new Set();
+/** @param {string} knock */
+function onKnock(knock) {
+  if (state.screen !== "call" && !heard.has(knock)) media.knock(); // R08: never during a call
+  heard.add(knock);
+}
+
+// ---- this tab ----
+
+/** Looks again when the room opens; at least once a minute, since this device's clock may be wrong. */
+function planRelook() {
+  clearTimeout(relook);
+  const left = Date.parse(state.opensAt ?? "") - Date.now();
+  const pause = left > 0 ? Math.min(left + 300, 60_000) : 15_000;
+  relook = setTimeout(talk, pause);
+}
+
+/** During a call the screen stays on, where the browser can. */
+function keepAwake() {
+  if (state.screen === "call" && document.visibilityState === "visible") {
+    wakeLock ??= navigator.wakeLock?.request("screen") ?? null;
+    wakeLock?.then((lock) => lock.addEventListener("release", () => (wakeLock = null)), () => (wakeLock = null));
+  } else {
+    wakeLock?.then((lock) => lock.release(), () => {});
+  }
+}
+
+/** @param {string} language */
+async function speak(language) {
+  const catalogue = language === "en" ? import("../shared/words/en.js") : import("../shared/words/de.js");
+  words = (await catalogue).default;
+  dispatch({ type: "language", language: language === "en" ? "en" : "de" });
+}
+
+/** German first, unless the browser prefers English to it. */
+function preferredLanguage() {
+  return navigator.languages.map((tag) => tag.slice(0, 2)).find((tag) => tag === "de" || tag === "en") ?? "de";
+}
+
+async function makeCertificates() {
+  return [await RTCPeerConnection.generateCertificate({ name: "ECDSA", namedCurve: "P-256" })];
+}
+
+/** @returns {Kept} */
+function fresh() {
+  const wanted = { microphone: true, camera: true };
+  return { code: "", secret: null, device: randomDevice(), token: null, name: "", role: null, stage: "waiting", end: null, ...wanted };
+}
+
+/**
+ * The broker let this device wait or in: the code moves from the fragment into the tab's own storage.
+ * @param {Partial<Kept>} change
+ */
+function keep(change) {
+  Object.assign(kept, change, media.wanted());
+  save();
+  history.replaceState(null, "", location.pathname);
+}
+
+function save() {
+  store.setItem("visavis", JSON.stringify(kept));
+}
+
+function forget() {
+  store.removeItem("visavis");
+}
+
+/** @returns {Kept | null} */
+function load() {
+  const text = store.getItem("visavis");
+  return text === null ? null : { ...fresh(), ...JSON.parse(text) };
+}
+
+/** The tab's storage; where the browser blocks it, memory (then a reload starts anew). */
+function openStore() {
+  try {
+    sessionStorage.getItem("visavis");
+    return sessionStorage;
+  } catch {
+    const memory = new Map();
+    return {
+      getItem: (/** @type {string} */ key) => /** @type {string | null} */ (memory.get(key) ?? null),
+      setItem: (/** @type {string} */ key, /** @type {string} */ value) => void memory.set(key, value),
+      removeItem: (/** @type {string} */ key) => void memory.delete(key),
+    };
+  }
+}
+
+/** @param {unknown} error  for whoever looks into the console; never SDP, names or codes (R34) */
+function report(error) {
+  console.warn("visavis:", error instanceof Error ? `${error.name}: ${error.message}` : "unknown trouble");
+}

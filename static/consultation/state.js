@@ -58,6 +58,7 @@
  * @property {boolean} occupied             another device holds this seat
  * @property {boolean} sentBack
  * @property {Knock[]} knocks
+ * @property {Record<number, string | null>} admitted  names of those let in, by seat
  * @property {Record<number, PeerState>} peers
  * @property {"none" | "more" | "arrivals"} panel
  * @property {boolean} swapped              the own picture is the large one
@@ -104,6 +105,7 @@ export function initialState() {
     occupied: false,
     sentBack: false,
     knocks: [],
+    admitted: {},
     peers: {},
     panel: "none",
     swapped: false,
@@ -134,13 +136,11 @@ const STEPS = {
   look: (state, { code }) => ({ ...state, screen: "looking", problem: null, code }),
   resume: (state, { code, name }) => ({ ...state, screen: "looking", back: true, code, name, end: null, problem: null }),
   unsupported: (state, { problem }) => ({ ...state, screen: "browser", problem }),
-  ended: (state, { end }) => finish(state, end),
-  typeName: (state, { name }) => ({ ...state, name, problem: null }),
+  ended: (state, { end, role = state.role }) => finish({ ...state, role }, end),
   submitName: (state, { name }) =>
     name.trim() === ""
       ? say({ ...state, name, problem: "name-missing" }, "welcome.nameMissing")
       : { ...state, name: name.trim(), problem: null, screen: "check" },
-  toWelcome: (state) => ({ ...state, screen: state.role === "doctor" ? "check" : "welcome" }),
   join: (state) => ({ ...state, joining: true }),
   media: (state, { media }) => ({ ...state, media }),
   hushed: (state, { hushed }) => ({ ...state, hushed }),
@@ -152,7 +152,8 @@ const STEPS = {
   panel: (state, { panel }) => ({ ...state, panel }),
   swap: (state) => ({ ...state, swapped: !state.swapped }),
   corner: (state, { corner }) => ({ ...state, corner }),
-  dropKnock: (state, { knock }) => dropKnock(state, knock),
+  admit: (state, { knock }) => admit(state, knock),
+  refuse: (state, { knock }) => dropKnock(state, knock),
   notice: (state, { key, values = {} }) => note(state, key, values),
   clearNotice: (state) => ({ ...state, notice: null }),
 };
@@ -254,16 +255,12 @@ function meet(state, { seat, role, incarnation }) {
     path: "unknown",
     microphone: null,
     camera: null,
-    name: known?.name ?? null,
+    name: known?.name ?? state.admitted[seat] ?? null,
     locked: null,
   };
-  // The name that came with the knock is the seat's name, until the page seals it anew.
-  const knock = state.knocks.find((entry) => entry.seat === seat && entry.name !== null);
-  if (knock) peer.name ??= knock.name;
   return {
     ...state,
     screen: "call",
-    knocks: state.knocks.filter((entry) => entry.seat !== seat || entry !== knock),
     peers: { ...state.peers, [seat]: peer },
     notice: null,
   };
@@ -296,6 +293,18 @@ function hear(state, { knock, seat, role, since, device }) {
   const knocks = [...state.knocks.filter((other) => other.knock !== knock), entry];
   const quiet = known || state.screen === "call"; // R08: during a call a silent counter only
   return quiet ? { ...state, knocks } : say({ ...state, knocks }, "room.somebodyKnocks");
+}
+
+/**
+ * The name that came with the knock stays until the page in the seat seals it anew.
+ * @param {State} state
+ * @param {string} knock
+ * @returns {State}
+ */
+function admit(state, knock) {
+  const entry = state.knocks.find((other) => other.knock === knock);
+  if (!entry) return state;
+  return { ...dropKnock(state, knock), admitted: { ...state.admitted, [entry.seat]: entry.name } };
 }
 
 /**

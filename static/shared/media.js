@@ -58,6 +58,11 @@ export class Media extends EventTarget {
     return typeof navigator.mediaDevices?.getUserMedia === "function" && typeof RTCPeerConnection === "function";
   }
 
+  /** @param {Record<Device, boolean>} wanted  what a reload found out about before it asks for anything */
+  wish(wanted) {
+    this.#wanted = { ...wanted };
+  }
+
   /** Asks for what is wanted and not there yet. A switched-off microphone is asked for too, and stays silent. */
   async start() {
     const session = /** @type {{ audioSession?: { type: string } }} */ (navigator).audioSession;
@@ -66,7 +71,7 @@ export class Media extends EventTarget {
     const missing = [];
     if (!this.track("audio")) missing.push("microphone");
     if (!this.track("video") && this.#wanted.camera) missing.push("camera");
-    await this.#ask(missing);
+    await this.#ask(missing.filter((device) => !this.#asking.has(device)));
   }
 
   /**
@@ -165,6 +170,12 @@ export class Media extends EventTarget {
   /** Whether sounds and the meter wait for a first click, as browsers demand. */
   get hushed() {
     return this.#context?.state === "suspended";
+  }
+
+  /** Makes ready for sounds; {@link Media#hushed} then tells whether they can be heard. */
+  tune() {
+    this.#sound();
+    this.#changed();
   }
 
   /** On a click or a key: lets sounds and the meter begin. */
@@ -333,7 +344,10 @@ export class Media extends EventTarget {
   }
 
   #sound() {
-    this.#context ??= new AudioContext();
+    if (!this.#context) {
+      this.#context = new AudioContext();
+      this.#context.onstatechange = () => this.#changed();
+    }
     return this.#context;
   }
 

@@ -129,18 +129,14 @@ export class Peer extends EventTarget {
     }
   }
 
-  /**
-   * Looks for a new line, with fresh servers if there are any.
-   * @param {RTCIceServer[]} [iceServers]
-   */
-  restart(iceServers) {
-    if (iceServers) this.setServers(iceServers);
+  /** Looks for a new line. */
+  restart() {
     this.#restarts++;
     this.#stuckSince = performance.now();
     this.#connection.restartIce();
   }
 
-  /** @param {RTCIceServer[]} iceServers */
+  /** @param {RTCIceServer[]} iceServers  for the next restart */
   setServers(iceServers) {
     this.#connection.setConfiguration({ ...this.#connection.getConfiguration(), iceServers });
   }

@@ -10,6 +10,8 @@
 const SUBPROTOCOL = "visavis.v1";
 /** Lost, broker failed, broker restarts, we read too slowly: come back (docs/protocol.md "Connection"). */
 const COME_BACK = [1006, 1011, 1012, 1013];
+/** So long the broker has to hear the last word and close. */
+const GOODBYE_MS = 2000;
 const PAUSE_MS = { least: 500, most: 8000 };
 
 export class Signaling extends EventTarget {
@@ -48,6 +50,20 @@ export class Signaling extends EventTarget {
   /** Ends it: nothing is opened again until {@link open}. */
   close() {
     this.#drop();
+  }
+
+  /**
+   * The last word: the broker hears it and closes; nothing is opened again until {@link open}.
+   * @param {Message} message
+   */
+  goodbye(message) {
+    this.send(message);
+    const socket = this.#socket;
+    this.#socket = null;
+    this.#drop();
+    if (!socket) return;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    setTimeout(() => socket.close(1000), GOODBYE_MS);
   }
 
   /**

@@ -30,13 +30,15 @@ struct Arguments {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
-    let secret = std::fs::read_to_string(&arguments.secret_file)
-        .map_err(|error| format!("cannot read the secret from {}: {error}", arguments.secret_file.display()))?;
+    let secret = std::fs::read_to_string(&arguments.secret_file).map_err(|error| {
+        format!("cannot read the secret from {}: {error}", arguments.secret_file.display())
+    })?;
     let mut settings = Settings::new(&arguments.realm, secret.trim().as_bytes());
     settings.first_byte = FirstByte::Any;
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
-    let socket = visavis_turn::bind(arguments.udp)
-        .map_err(|error| format!("cannot listen on UDP {}: {error}; choose another with --udp", arguments.udp))?;
+    let socket = visavis_turn::bind(arguments.udp).map_err(|error| {
+        format!("cannot listen on UDP {}: {error}; choose another with --udp", arguments.udp)
+    })?;
     let relay = Relay::start(settings, socket)?;
     println!("listening on UDP {}", relay.local_addr());
     signals.forever().next();
@@ -47,7 +49,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn print_totals(totals: &Totals) {
     println!("datagrams received {}, sent {}", totals.socket.received, totals.socket.sent);
-    println!("socket errors receiving {}, sending {}", totals.socket.receive_errors, totals.socket.send_errors);
+    println!(
+        "socket errors receiving {}, sending {}",
+        totals.socket.receive_errors, totals.socket.send_errors
+    );
     println!("allocations made {}, alive {}", totals.counters.allocations_made, totals.allocations);
     println!("credentials refused {}", totals.counters.credentials_refused);
     println!("relayed packets {}, bytes {}", totals.counters.relayed_packets, totals.counters.relayed_bytes);

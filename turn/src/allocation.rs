@@ -51,7 +51,11 @@ pub struct FiveTuple {
 impl FiveTuple {
     /// The five-tuple of a datagram.
     pub fn udp(client: SocketAddr, server: SocketAddr) -> Self {
-        FiveTuple { client: ClientAddr::new(client), server: ServerAddr::new(server), transport: Transport::Udp }
+        FiveTuple {
+            client: ClientAddr::new(client),
+            server: ServerAddr::new(server),
+            transport: Transport::Udp,
+        }
     }
 }
 
@@ -86,7 +90,12 @@ pub(crate) enum ChannelRefused {
 }
 
 impl Allocation {
-    pub(crate) fn new(five_tuple: FiveTuple, seat: SeatRef, transaction: TransactionId, granted: u32) -> Self {
+    pub(crate) fn new(
+        five_tuple: FiveTuple,
+        seat: SeatRef,
+        transaction: TransactionId,
+        granted: u32,
+    ) -> Self {
         let zero = Duration::ZERO;
         Allocation {
             five_tuple,
@@ -120,7 +129,9 @@ impl Allocation {
         let expires_at = now + CHANNEL_LIFETIME;
         let is_full = self.channels.len() == CHANNELS;
         match self.channels.iter_mut().find(|binding| binding.number == number || binding.peer == peer) {
-            Some(binding) if binding.number == number && binding.peer == peer => binding.expires_at = expires_at,
+            Some(binding) if binding.number == number && binding.peer == peer => {
+                binding.expires_at = expires_at
+            }
             Some(_) => return Err(ChannelRefused::Conflict),
             None if is_full => return Err(ChannelRefused::Full),
             None => self.channels.push(ChannelBinding { number, peer, expires_at }),
@@ -131,12 +142,18 @@ impl Allocation {
 
     /// The peer a channel is bound to.
     pub(crate) fn peer_of(&self, now: Duration, number: ChannelNumber) -> Option<RelayedAddr> {
-        self.channels.iter().find(|binding| binding.number == number && now < binding.expires_at).map(|b| b.peer)
+        self.channels
+            .iter()
+            .find(|binding| binding.number == number && now < binding.expires_at)
+            .map(|b| b.peer)
     }
 
     /// The channel that is bound to a peer.
     pub(crate) fn channel_to(&self, now: Duration, peer: RelayedAddr) -> Option<ChannelNumber> {
-        self.channels.iter().find(|binding| binding.peer == peer && now < binding.expires_at).map(|b| b.number)
+        self.channels
+            .iter()
+            .find(|binding| binding.peer == peer && now < binding.expires_at)
+            .map(|b| b.number)
     }
 }
 

@@ -117,12 +117,20 @@ impl Calls {
     /// The allocations of a call, or of one seat of it.
     pub(crate) fn allocations(&self, call: &str, seat: Option<&str>) -> Vec<RelayedAddr> {
         let Some(call) = self.by_label.get(call).and_then(|id| self.by_id.get(id)) else { return Vec::new() };
-        let of_seat = |position: u8| seat.is_none_or(|seat| &*call.seats[usize::from(position)].label == seat);
+        let of_seat =
+            |position: u8| seat.is_none_or(|seat| &*call.seats[usize::from(position)].label == seat);
         call.allocations.iter().filter(|(_, position)| of_seat(*position)).map(|(addr, _)| *addr).collect()
     }
 
     /// Takes the bandwidth of a packet from both seats; counts nothing for either if one has none left.
-    pub(crate) fn spend(&mut self, now: Duration, from: SeatRef, to: SeatRef, rate: Rate, bytes: u64) -> bool {
+    pub(crate) fn spend(
+        &mut self,
+        now: Duration,
+        from: SeatRef,
+        to: SeatRef,
+        rate: Rate,
+        bytes: u64,
+    ) -> bool {
         let Some(call) = self.by_id.get_mut(&from.call) else { return false };
         let before = call.seats[usize::from(from.seat)].sending;
         if !call.seats[usize::from(from.seat)].sending.take(now, rate, bytes) {
@@ -147,7 +155,10 @@ impl Calls {
 
     pub(crate) fn traffic(&self, call: &str) -> Traffic {
         let call = self.by_label.get(call).and_then(|id| self.by_id.get(id));
-        call.map_or_else(Traffic::default, |call| Traffic { allocations: call.allocations.len(), ..call.traffic })
+        call.map_or_else(Traffic::default, |call| Traffic {
+            allocations: call.allocations.len(),
+            ..call.traffic
+        })
     }
 
     pub(crate) fn len(&self) -> usize {

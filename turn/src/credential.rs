@@ -57,7 +57,8 @@ impl<'a> UserName<'a> {
     /// Reads `expiry:call:seat`.
     pub fn parse(text: &'a str) -> Result<Self, CredentialError> {
         let mut parts = text.split(':');
-        let (Some(expiry), Some(call), Some(seat), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        let (Some(expiry), Some(call), Some(seat), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
         else {
             return Err(CredentialError::Malformed);
         };

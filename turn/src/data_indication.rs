@@ -6,7 +6,8 @@ use std::ops::Range;
 
 use stun_types::attribute::{RawAttribute, XorSocketAddr};
 use stun_types::message::{
-    Message as StunMessage, MessageClass, MessageType, MessageWrite, MessageWriteExt, MessageWriteVec, TransactionId,
+    Message as StunMessage, MessageClass, MessageType, MessageWrite, MessageWriteExt, MessageWriteVec,
+    TransactionId,
 };
 
 use crate::address::{PeerAddr, RELAYED_IP, RelayedAddr};
@@ -87,7 +88,10 @@ mod tests {
             assert_eq!(message.peers().next(), Some(Ok(peer.socket_addr())));
             assert_eq!(message.first(attribute::DATA), Some(&vec![b'x'; length][..]));
             assert!(buffer[HEADER + length..range.end].iter().all(|byte| *byte == 0));
-            assert!(buffer[range.end..].iter().all(|byte| *byte == 0xEE), "nothing beyond the padding changed");
+            assert!(
+                buffer[range.end..].iter().all(|byte| *byte == 0xEE),
+                "nothing beyond the padding changed"
+            );
         }
     }
 }

@@ -26,7 +26,11 @@ mod packet;
 mod server;
 mod token_bucket;
 
-#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the I/O line: clock, threads and sockets")]
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the I/O line: clock, threads and sockets"
+)]
 mod io;
 
 pub use address::{ClientAddr, PeerAddr, RELAYED_IP, RelayedAddr, ServerAddr};

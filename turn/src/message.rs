@@ -44,8 +44,8 @@ pub(crate) mod attribute {
 /// Comprehension-required attributes the server understands. DONT-FRAGMENT is not among them: RFC 8656,
 /// section 7.2, lets a server that cannot honour it treat it as unknown.
 const UNDERSTOOD: [u16; 18] = [
-    0x0001, 0x0006, 0x0008, 0x0009, 0x000A, 0x000C, 0x000D, 0x0012, 0x0013, 0x0014, 0x0015, 0x0016, 0x0017, 0x0018,
-    0x0019, 0x001C, 0x0020, 0x0022,
+    0x0001, 0x0006, 0x0008, 0x0009, 0x000A, 0x000C, 0x000D, 0x0012, 0x0013, 0x0014, 0x0015, 0x0016, 0x0017,
+    0x0018, 0x0019, 0x001C, 0x0020, 0x0022,
 ];
 
 /// A received message whose framing is sound.
@@ -69,7 +69,9 @@ impl<'a> Message<'a> {
     /// Reads a datagram that must be one whole message: the length in its header is the length it has.
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let header = MessageHeader::from_bytes(bytes).map_err(|_| Malformed)?;
-        if MessageHeader::LENGTH + usize::from(header.data_length()) != bytes.len() || !bytes.len().is_multiple_of(4) {
+        if MessageHeader::LENGTH + usize::from(header.data_length()) != bytes.len()
+            || !bytes.len().is_multiple_of(4)
+        {
             return Err(Malformed);
         }
         let mut message = Message {
@@ -107,7 +109,9 @@ impl<'a> Message<'a> {
             MessageIntegritySha256::TYPE if body_goes_on => self.body_end = at,
             Fingerprint::TYPE => {
                 let stated = Fingerprint::from_raw_ref(attribute).map_err(|_| Malformed)?;
-                if end != self.bytes.len() || Fingerprint::compute(&[&self.bytes[..at]]) != *stated.fingerprint() {
+                if end != self.bytes.len()
+                    || Fingerprint::compute(&[&self.bytes[..at]]) != *stated.fingerprint()
+                {
                     return Err(Malformed);
                 }
                 self.has_fingerprint = true;
@@ -177,7 +181,10 @@ impl<'a> Message<'a> {
         let mut unknown = Vec::new();
         for (_, attribute) in self.attributes() {
             let kind = attribute.get_type();
-            if kind.comprehension_required() && !UNDERSTOOD.contains(&kind.value()) && !unknown.contains(&kind) {
+            if kind.comprehension_required()
+                && !UNDERSTOOD.contains(&kind.value())
+                && !unknown.contains(&kind)
+            {
                 unknown.push(kind);
             }
         }
@@ -189,7 +196,8 @@ impl<'a> Message<'a> {
         let Some(at) = self.integrity_at else { return false };
         let stated: &[u8; 20] = self.bytes[at + 4..].first_chunk().expect("read() saw 20 bytes here");
         // The HMAC covers a header whose length ends with MESSAGE-INTEGRITY, whatever follows it.
-        let length = u16::try_from(at + 24 - MessageHeader::LENGTH).expect("the header's length field is larger");
+        let length =
+            u16::try_from(at + 24 - MessageHeader::LENGTH).expect("the header's length field is larger");
         MessageIntegrity::verify(&[&self.bytes[..2], &length.to_be_bytes(), &self.bytes[4..at]], key, stated)
     }
 }
@@ -224,11 +232,18 @@ impl Response {
     }
 
     pub(crate) fn with(mut self, attribute: &dyn AttributeWrite) -> Self {
-        self.write.add_attribute(attribute).expect("attributes are added before integrity, to a growing buffer");
+        self.write
+            .add_attribute(attribute)
+            .expect("attributes are added before integrity, to a growing buffer");
         self
     }
 
-    pub(crate) fn with_address(self, kind: AttributeType, address: SocketAddr, transaction: TransactionId) -> Self {
+    pub(crate) fn with_address(
+        self,
+        kind: AttributeType,
+        address: SocketAddr,
+        transaction: TransactionId,
+    ) -> Self {
         self.with(&XorSocketAddr::new(address, transaction).to_raw(kind))
     }
 

@@ -85,7 +85,11 @@ mod tests {
         let nonce = nonces.make(NOON, &from("198.51.100.7:4000"));
         assert_eq!(nonce.len(), 22);
         for (age, good) in [(0, true), (3600, true), (3601, false)] {
-            assert_eq!(nonces.is_valid(NOON + age, &from("198.51.100.7:4000"), nonce.as_bytes()), good, "{age}");
+            assert_eq!(
+                nonces.is_valid(NOON + age, &from("198.51.100.7:4000"), nonce.as_bytes()),
+                good,
+                "{age}"
+            );
         }
         assert!(!nonces.is_valid(NOON - 1, &from("198.51.100.7:4000"), nonce.as_bytes()), "from the future");
     }
@@ -97,7 +101,10 @@ mod tests {
         for other in ["198.51.100.7:4001", "198.51.100.8:4000", "[2001:db8::1]:4000"] {
             assert!(!nonces.is_valid(NOON, &from(other), nonce.as_bytes()), "{other}");
         }
-        assert!(!Nonces::new([8; 32]).is_valid(NOON, &from("198.51.100.7:4000"), nonce.as_bytes()), "another key");
+        assert!(
+            !Nonces::new([8; 32]).is_valid(NOON, &from("198.51.100.7:4000"), nonce.as_bytes()),
+            "another key"
+        );
     }
 
     #[test]

@@ -89,7 +89,8 @@ impl Settings {
     }
 
     fn check(&self) -> Result<(), SettingsError> {
-        let realm_is_text = self.realm.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b':');
+        let realm_is_text =
+            self.realm.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b':');
         if self.realm.is_empty() || self.realm.len() > LONGEST_REALM || !realm_is_text {
             return Err(SettingsError::Realm { realm: self.realm.clone() });
         }
@@ -182,10 +183,12 @@ impl Server {
         };
         let answer = match outcome {
             Outcome::Answer(answer) => answer,
-            Outcome::AnswerToStranger(answer) => match self.admit_answer(now, from.client, received, answer.len()) {
-                Ok(()) => answer,
-                Err(reason) => return self.count_drop(reason),
-            },
+            Outcome::AnswerToStranger(answer) => {
+                match self.admit_answer(now, from.client, received, answer.len()) {
+                    Ok(()) => answer,
+                    Err(reason) => return self.count_drop(reason),
+                }
+            }
             Outcome::Nothing => return None,
             Outcome::Drop(reason) => return self.count_drop(reason),
         };

@@ -50,7 +50,7 @@ mod tests {
     fn a_bucket_gives_its_burst_then_its_rate_and_never_more() {
         let rate = Rate::per_second(10, Duration::from_secs(2));
         let mut bucket = TokenBucket::default();
-        let at = |millis| Duration::from_millis(5_000 + millis);
+        let at = |millis: u64| Duration::from_millis(5_000 + millis);
         assert_eq!((0..100).filter(|_| bucket.take(at(0), rate, 1)).count(), 20);
         assert!(!bucket.take(at(99), rate, 1));
         assert!(bucket.take(at(100), rate, 1));

@@ -45,8 +45,8 @@ impl Relay {
         let mut seed = [0; 32];
         SysRng.try_fill_bytes(&mut seed).map_err(io::Error::other)?;
         let mint = Mutex::new(Mint::new(&settings.secret));
-        let server =
-            Server::new(settings, seed).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let server = Server::new(settings, seed)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let socket = Socket::new(udp)?;
         let local = socket.local_addr();
         let (commands, received) = channel();

@@ -109,7 +109,9 @@ impl Worker {
     fn take_commands(&mut self) -> Next {
         loop {
             match self.commands.try_recv() {
-                Ok(Command::EndSeat { call, seat, barred }) => self.server.end_seat(self.now(), &call, &seat, barred),
+                Ok(Command::EndSeat { call, seat, barred }) => {
+                    self.server.end_seat(self.now(), &call, &seat, barred)
+                }
                 Ok(Command::EndCall { call, barred }) => self.server.end_call(self.now(), &call, barred),
                 // Whoever asked may have stopped waiting; that is no error here.
                 Ok(Command::Traffic { call, reply }) => drop(reply.try_send(self.server.traffic(&call))),
@@ -163,7 +165,8 @@ fn serve_train(
         counters.received += 1;
         // The server may pad this datagram over the beginning of the next; what it writes before this one has
         // been sent already.
-        let following: [u8; TAILROOM] = *buffer[end..].first_chunk().expect("every buffer ends with tailroom");
+        let following: [u8; TAILROOM] =
+            *buffer[end..].first_chunk().expect("every buffer ends with tailroom");
         if let Some(transmit) = server.receive(now, &from, Packet::new(buffer, start..end)) {
             match socket.send(&transmit) {
                 Ok(()) => counters.sent += 1,

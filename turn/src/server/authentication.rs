@@ -88,7 +88,11 @@ impl Server {
         if !message.has_integrity() {
             let earns_challenge =
                 message.len() >= SHORTEST_CHALLENGED && message.has(attribute::REQUESTED_TRANSPORT);
-            return Err(if earns_challenge { self.challenge(now, from, message, 401) } else { bad_request(message) });
+            return Err(if earns_challenge {
+                self.challenge(now, from, message, 401)
+            } else {
+                bad_request(message)
+            });
         }
         let (Some(username), Some(_), Some(nonce)) = (
             message.first(attribute::USERNAME),
@@ -114,7 +118,8 @@ impl Server {
     /// wrote: with another one its MESSAGE-INTEGRITY does not fit.
     fn key(&self, username: &str) -> IntegrityKey {
         let password = password(&self.settings.secret, username);
-        let credentials = LongTermKeyCredentials::new(username.to_owned(), password, self.settings.realm.clone());
+        let credentials =
+            LongTermKeyCredentials::new(username.to_owned(), password, self.settings.realm.clone());
         MessageIntegrityCredentials::from(credentials).make_key(IntegrityAlgorithm::Sha1)
     }
 

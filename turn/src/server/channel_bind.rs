@@ -20,7 +20,8 @@ impl Server {
         };
         let number = ChannelNumber::new(u16::from_be_bytes([*high, *low])).ok_or(Refusal::BadRequest)?;
         let peer = request.message.peers().next().ok_or(Refusal::BadRequest)?;
-        let peer = PeerAddr::new(peer.map_err(|_| Refusal::BadRequest)?).relayed().ok_or(Refusal::Forbidden)?;
+        let peer =
+            PeerAddr::new(peer.map_err(|_| Refusal::BadRequest)?).relayed().ok_or(Refusal::Forbidden)?;
         let peer_call = self.allocations.at(peer).map(|allocation| allocation.seat.call);
         let allocation = self.allocations.at_mut(relayed).ok_or(Refusal::AllocationMismatch)?;
         if peer_call != Some(allocation.seat.call) {

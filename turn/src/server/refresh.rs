@@ -11,7 +11,12 @@ use crate::message::{Response, attribute};
 
 impl Server {
     /// A living allocation is refreshed whatever the expiry of its credential: it lives as long as its seat may.
-    pub(super) fn refresh(&mut self, now: Now, from: &FiveTuple, request: &Request<'_>) -> Result<Response, Refusal> {
+    pub(super) fn refresh(
+        &mut self,
+        now: Now,
+        from: &FiveTuple,
+        request: &Request<'_>,
+    ) -> Result<Response, Refusal> {
         let relayed = self.allocation_of(from, request)?;
         let wants_end = request.message.first(attribute::LIFETIME) == Some(&[0; 4]);
         let granted = if wants_end { 0 } else { lifetime(request.message)? };
@@ -25,7 +30,11 @@ impl Server {
     }
 
     /// The allocation of a five-tuple, if it belongs to the seat that asks: 437 without one, 441 for another seat.
-    pub(super) fn allocation_of(&self, from: &FiveTuple, request: &Request<'_>) -> Result<RelayedAddr, Refusal> {
+    pub(super) fn allocation_of(
+        &self,
+        from: &FiveTuple,
+        request: &Request<'_>,
+    ) -> Result<RelayedAddr, Refusal> {
         let relayed = self.allocations.of_client(from).ok_or(Refusal::AllocationMismatch)?;
         let allocation = self.allocations.at(relayed).ok_or(Refusal::AllocationMismatch)?;
         if !self.calls.is(allocation.seat, request.user.call, request.user.seat) {

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use stun_types::attribute::{Attribute, AttributeType, RawAttribute, XorSocketAddr};
 use stun_types::message::{
-    IntegrityAlgorithm, LongTermKeyCredentials, Message, MessageClass, MessageIntegrityCredentials, MessageType,
-    MessageWrite, MessageWriteExt, MessageWriteVec, Method, TransactionId,
+    IntegrityAlgorithm, LongTermKeyCredentials, Message, MessageClass, MessageIntegrityCredentials,
+    MessageType, MessageWrite, MessageWriteExt, MessageWriteVec, Method, TransactionId,
 };
 use visavis_turn::Credential;
 
@@ -77,7 +77,12 @@ impl Client {
     }
 
     /// The same, not finished, so that a test may add what follows MESSAGE-INTEGRITY.
-    pub fn signed_with(&self, method: u16, transaction: u128, attributes: &[(u16, &[u8])]) -> MessageWriteVec {
+    pub fn signed_with(
+        &self,
+        method: u16,
+        transaction: u128,
+        attributes: &[(u16, &[u8])],
+    ) -> MessageWriteVec {
         let mut message = write(MessageClass::Request, method, transaction, attributes);
         for (kind, value) in [
             (USERNAME, self.credential.username.as_bytes()),
@@ -208,19 +213,81 @@ impl std::fmt::Debug for Answer {
 /// addresses: none of them is a peer here.
 pub fn addresses_that_are_no_peer() -> Vec<SocketAddr> {
     let v4 = [
-        "0.0.0.0", "0.1.2.3", "10.0.0.1", "10.255.255.255", "100.64.0.1", "127.0.0.1", "127.255.255.254",
-        "169.254.0.1", "169.254.169.254", "172.16.0.1", "172.31.255.255", "192.0.0.1", "192.0.0.8", "192.0.0.9",
-        "192.0.0.10", "192.0.0.170", "192.0.0.171", "192.0.2.0", "192.0.2.2", "192.0.2.255", "192.31.196.1",
-        "192.52.193.1", "192.88.99.1", "192.168.0.1", "192.168.255.255", "192.175.48.1", "198.18.0.1", "198.19.255.255",
-        "198.51.100.1", "203.0.113.1", "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255", "8.8.8.8",
+        "0.0.0.0",
+        "0.1.2.3",
+        "10.0.0.1",
+        "10.255.255.255",
+        "100.64.0.1",
+        "127.0.0.1",
+        "127.255.255.254",
+        "169.254.0.1",
+        "169.254.169.254",
+        "172.16.0.1",
+        "172.31.255.255",
+        "192.0.0.1",
+        "192.0.0.8",
+        "192.0.0.9",
+        "192.0.0.10",
+        "192.0.0.170",
+        "192.0.0.171",
+        "192.0.2.0",
+        "192.0.2.2",
+        "192.0.2.255",
+        "192.31.196.1",
+        "192.52.193.1",
+        "192.88.99.1",
+        "192.168.0.1",
+        "192.168.255.255",
+        "192.175.48.1",
+        "198.18.0.1",
+        "198.19.255.255",
+        "198.51.100.1",
+        "203.0.113.1",
+        "224.0.0.1",
+        "239.255.255.255",
+        "240.0.0.1",
+        "255.255.255.255",
+        "8.8.8.8",
         "93.184.215.14",
     ];
     let v6 = [
-        "::", "::1", "::ffff:0:0", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:192.0.2.1", "::127.0.0.1", "::192.0.2.1",
-        "64:ff9b::127.0.0.1", "64:ff9b::10.0.0.1", "64:ff9b::192.0.2.1", "64:ff9b:1::1", "100::1", "100:0:0:1::1",
-        "2001::1", "2001:0:7f00:1::80ff:fffe", "2001:1::1", "2001:1::2", "2001:2::1", "2001:3::1", "2001:4:112::1",
-        "2001:10::1", "2001:20::1", "2001:30::1", "2001:db8::1", "2002:7f00:1::1", "2002:a00:1::1", "2002:c000:201::1",
-        "2620:4f:8000::1", "3fff::1", "5f00::1", "fc00::1", "fd00::1", "fe80::1", "fec0::1", "ff02::1", "ff0e::1",
+        "::",
+        "::1",
+        "::ffff:0:0",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "::ffff:192.0.2.1",
+        "::127.0.0.1",
+        "::192.0.2.1",
+        "64:ff9b::127.0.0.1",
+        "64:ff9b::10.0.0.1",
+        "64:ff9b::192.0.2.1",
+        "64:ff9b:1::1",
+        "100::1",
+        "100:0:0:1::1",
+        "2001::1",
+        "2001:0:7f00:1::80ff:fffe",
+        "2001:1::1",
+        "2001:1::2",
+        "2001:2::1",
+        "2001:3::1",
+        "2001:4:112::1",
+        "2001:10::1",
+        "2001:20::1",
+        "2001:30::1",
+        "2001:db8::1",
+        "2002:7f00:1::1",
+        "2002:a00:1::1",
+        "2002:c000:201::1",
+        "2620:4f:8000::1",
+        "3fff::1",
+        "5f00::1",
+        "fc00::1",
+        "fd00::1",
+        "fe80::1",
+        "fec0::1",
+        "ff02::1",
+        "ff0e::1",
         "2606:4700:4700::1111",
     ];
     let v4 = v4.iter().map(|text| SocketAddr::new(text.parse().unwrap(), 50_000));
