@@ -66,7 +66,6 @@ start();
 
 async function start() {
   const practice = fetch("/practice.json").then((answer) => answer.json());
-  dispatch({ type: "tick", now: Date.now() });
   await speak(store.getItem("visavis.language") ?? preferredLanguage());
   view.mount((action) => (ON_ACTION[action.type] ?? dispatch)(action));
   practice.then((told) => dispatch({ type: "practice", practice: told }), () => {}); // without it: no name, no phone
@@ -138,7 +137,7 @@ function talk() {
  */
 function dispatch(action) {
   const before = state;
-  state = reduce(state, action);
+  state = reduce({ ...state, now: Date.now() }, action);
   if (words) view.render(state, words);
   if (before.screen !== state.screen) onScreen(before.screen);
   if (state.notice && state.notice !== before.notice) {
@@ -168,7 +167,7 @@ function listen() {
   signaling.addEventListener("message", (event) => onMessage(/** @type {CustomEvent} */ (event).detail));
   media.addEventListener("change", onMedia);
   media.addEventListener("level", (event) => view.level(/** @type {CustomEvent} */ (event).detail));
-  setInterval(() => dispatch({ type: "tick", now: Date.now() }), TICK_MS);
+  setInterval(() => state.knocks.length > 0 && dispatch({ type: "tick" }), TICK_MS); // "waiting for 3 min"
   window.addEventListener("online", () => signaling.renew());
   window.addEventListener("hashchange", () => {
     if (state.screen !== "call" && location.hash !== "") location.reload(); // another link, put into the same tab
@@ -323,7 +322,7 @@ function finish() {
 /** @param {Message} message */
 function meet({ seat, key, incarnation: theirs }) {
   const known = peers.get(seat);
-  if (known?.incarnation === theirs) {
+  if (known && known.incarnation === theirs) {
     known.peer.nudge();
     return watchBlocked(seat);
   }
@@ -507,8 +506,10 @@ function preferredLanguage() {
   return navigator.languages.map((tag) => tag.slice(0, 2)).find((tag) => tag === "de" || tag === "en") ?? "de";
 }
 
+/** One for every connection of this page: made before it is needed. */
 async function makeCertificates() {
-  return [await RTCPeerConnection.generateCertificate({ name: "ECDSA", namedCurve: "P-256" })];
+  const kind = /** @type {EcKeyGenParams} */ ({ name: "ECDSA", namedCurve: "P-256" });
+  return [await RTCPeerConnection.generateCertificate(kind)];
 }
 
 /** @returns {Kept} */

@@ -39,7 +39,7 @@
  * @typedef {object} State
  * @property {Screen} screen
  * @property {"de" | "en"} language
- * @property {number} now                   ms since 1970, moved on by `tick`
+ * @property {number} now                   ms since 1970, of the last action
  * @property {{ name: string | null, phone: string | null }} practice
  * @property {string} code                  as typed or from the link
  * @property {string} name                  the user's own
@@ -131,7 +131,6 @@ const STEPS = {
   server: (state, { message }) => SERVER[message.type]?.(state, message) ?? state,
   language: (state, { language }) => ({ ...state, language }),
   practice: (state, { practice }) => ({ ...state, practice }),
-  tick: (state, { now }) => ({ ...state, now }),
   askCode: (state, { problem = null, code = state.code }) => ({ ...state, screen: "code", problem, code }),
   look: (state, { code }) => ({ ...state, screen: "looking", problem: null, code }),
   resume: (state, { code, name }) => ({ ...state, screen: "looking", back: true, code, name, end: null, problem: null }),

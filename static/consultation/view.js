@@ -26,11 +26,12 @@ let streams = { own: null, partners: new Map() };
 /** @type {(action: Action) => void} */
 let emit = () => {};
 /** What was drawn last, so that focus moves and a sentence is said only once. */
-const drawn = { screen: "", words: /** @type {Words | null} */ (null), announcement: 0 };
+const drawn = { screen: "", words: /** @type {Words | null} */ (null), announcement: 0, panel: "" };
 /** @type {WeakMap<HTMLVideoElement, string>} the tracks an element shows */
 const showing = new WeakMap();
 
 for (const place of all("[data-own-place]")) place.append(clone("own"));
+for (const place of all("[data-phone]")) place.append(clone("phone"));
 for (const place of all("[data-switch]")) place.append(makeSwitch(/** @type {string} */ (place.dataset.switch)));
 for (const place of all("[data-choices]")) {
   place.prepend(...["camera", "microphone", "speaker"].map((kind) => makeChoice(place, kind)));
@@ -46,7 +47,9 @@ export function mount(listener) {
   document.addEventListener("change", onChange);
   form("code-form", () => emit({ type: "submitCode", code: input("code").value }));
   form("name-form", () => emit({ type: "submitName", name: input("name").value }));
-  for (const panel of all("dialog")) panel.addEventListener("close", () => emit({ type: "panel", panel: "none" }));
+  for (const panel of all("dialog")) {
+    panel.addEventListener("close", () => drawn.panel === panel.id && emit({ type: "panel", panel: "none" })); // by Escape
+  }
   el.stage.addEventListener("pointerdown", onGrab);
   el.stage.addEventListener("keydown", onArrow);
   for (const type of ["pointermove", "pointerdown", "keydown"]) document.addEventListener(type, onAwake);
@@ -78,8 +81,7 @@ export function render(state, words) {
   document.body.dataset.screen = state.screen;
   for (const section of all("section")) section.hidden = section.id !== `screen-${state.screen}`;
   document.title = `${say(words, titleOf(state), { count: String(state.knocks.length) })} · visavis`;
-  const { phone } = state.practice;
-  for (const line of all("[data-phone]")) put(line, phone && say(words, "phone", { phone }));
+  drawPhone(state.practice.phone);
   for (const line of all("[data-notice]")) put(line, state.notice && sentence(state.notice, words));
   for (const button of all("[data-hushed]")) button.hidden = !state.hushed;
   SCREENS[state.screen](state, words, moved);
@@ -135,6 +137,7 @@ const SCREENS = {
     const trouble = troubleOf(state, words);
     put(el["check-problem"], trouble);
     el["check-again"].hidden = !trouble || asking;
+    el["level-place"].hidden = media.microphone !== "on";
     put(el["level-hint"], state.hushed && media.microphone === "on" && words["check.levelHint"]);
     const next = doctor ? "check.toRoom" : "check.toWaiting";
     put(el.join, words[state.joining ? "check.joining" : next]);
@@ -165,6 +168,16 @@ const SCREENS = {
     put(el.rejoin.hidden ? null : el.rejoin, words[state.role === "doctor" ? "end.rejoinRoom" : "end.rejoin"]);
   },
 };
+
+/** @param {string | null} phone  of the practice: one tap calls it */
+function drawPhone(phone) {
+  for (const place of all("[data-phone]")) {
+    place.hidden = !phone;
+    const link = place.querySelector("a");
+    put(link, phone?.replaceAll(" ", "\u00a0"));
+    link?.setAttribute("href", `tel:${(phone ?? "").replace(/[^+0-9]/g, "")}`);
+  }
+}
 
 /** @type {Intl.DateTimeFormatOptions} */
 const DAY_AND_TIME = { dateStyle: "long", timeStyle: "short" };
@@ -297,9 +310,10 @@ function drawKnocks(state, words) {
  * @param {Words} words
  */
 function drawPanels(state, words) {
+  drawn.panel = state.screen === "call" ? `panel-${state.panel}` : "";
   for (const name of ["more", "arrivals"]) {
     const panel = /** @type {HTMLDialogElement} */ (el[`panel-${name}`]);
-    const open = state.screen === "call" && state.panel === name;
+    const open = drawn.panel === panel.id;
     if (open && !panel.open) panel.showModal();
     if (!open && panel.open) panel.close();
   }
@@ -453,13 +467,13 @@ function onGrab(grab) {
     if (!dragged && Math.hypot(x, y) < DRAG_PX) return;
     if (!dragged) grip.setPointerCapture(grab.pointerId);
     dragged = true;
-    box.style.setProperty("translate", `${x}px ${y}px`);
+    box.style.setProperty("transform", `translate(${x}px, ${y}px)`);
   };
   /** @param {PointerEvent} drop */
   const onDrop = (drop) => {
     for (const type of ["pointerup", "pointercancel"]) document.removeEventListener(type, /** @type {any} */ (onDrop));
     document.removeEventListener("pointermove", onMove);
-    box.style.removeProperty("translate");
+    box.style.removeProperty("transform");
     if (!dragged || drop.type === "pointercancel") return;
     grip.addEventListener("click", (click) => click.stopPropagation(), { once: true, capture: true });
     emit({ type: "corner", corner: nearestCorner(drop) });

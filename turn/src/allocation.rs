@@ -130,7 +130,7 @@ impl Allocation {
         let is_full = self.channels.len() == CHANNELS;
         match self.channels.iter_mut().find(|binding| binding.number == number || binding.peer == peer) {
             Some(binding) if binding.number == number && binding.peer == peer => {
-                binding.expires_at = expires_at
+                binding.expires_at = expires_at;
             }
             Some(_) => return Err(ChannelRefused::Conflict),
             None if is_full => return Err(ChannelRefused::Full),

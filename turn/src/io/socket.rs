@@ -1,7 +1,7 @@
 //! The UDP socket: batches in, single datagrams out, each from the address that the client sent to.
 
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use mio::{Interest, Registry, Token};
 use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
@@ -105,7 +105,7 @@ impl Socket {
     fn reachable(&self, client: SocketAddr) -> SocketAddr {
         match client.ip() {
             IpAddr::V4(v4) if self.local.is_ipv6() => {
-                SocketAddr::from((Ipv6Addr::from(v4.to_ipv6_mapped()), client.port()))
+                SocketAddr::from((v4.to_ipv6_mapped(), client.port()))
             }
             _ => client,
         }

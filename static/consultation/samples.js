@@ -1,0 +1,169 @@
+/**
+ * Every screen and every trouble of the consultation page by name, each with a sample state, so that tests can draw
+ * and check each one (`render(state, words)` needs no server). The page itself never loads this file.
+ */
+
+import { initialState } from "./state.js";
+
+/** @typedef {import("./state.js").State} State */
+
+/** @type {State["media"]} */
+const ready = {
+  microphone: "on",
+  camera: "on",
+  trouble: { microphone: null, camera: null },
+  devices: {
+    microphones: [{ id: "m1", label: "Headset" }, { id: "m2", label: "Tisch-Mikrofon" }],
+    cameras: [{ id: "c1", label: "Frontkamera" }, { id: "c2", label: "Rückkamera" }],
+    speakers: [{ id: "s1", label: "Lautsprecher" }],
+  },
+  chosen: { microphone: "m1", camera: "c1", speaker: "s1" },
+  mirror: true,
+};
+
+/** @type {State["knocks"][number]} */
+const knock = {
+  knock: "q83vEjRWeJCrze8S",
+  seat: 2,
+  role: "patient",
+  since: "2026-11-21T09:02:00Z",
+  device: "first",
+  name: "Maria Beispiel",
+  locked: null,
+};
+
+/** @type {State["peers"][number]} */
+const partner = {
+  seat: 2,
+  role: "patient",
+  incarnation: 1,
+  away: false,
+  link: "connected",
+  path: "direct",
+  microphone: true,
+  camera: true,
+  name: "Maria Beispiel",
+  locked: null,
+};
+
+/** @type {State} */
+const arrived = {
+  ...initialState(),
+  now: Date.parse("2026-11-21T09:04:30Z"),
+  practice: { name: "Praxis am Markt", phone: "030 1234567" },
+  code: "K7QF3XM29TDA",
+  role: "patient",
+  seat: 2,
+  startsAt: "2026-11-21T09:00:00Z",
+  opensAt: "2026-11-21T08:30:00Z",
+  expiresAt: "2026-11-22T09:00:00Z",
+  signaling: "up",
+};
+
+/** @type {Partial<State>} */
+const doctor = { role: "doctor", seat: 1, media: ready };
+
+/** @type {Partial<State>} */
+const patientCall = { screen: "call", media: ready, peers: { 1: { ...partner, seat: 1, role: "doctor", name: null } } };
+/** @type {Partial<State>} */
+const doctorCall = { ...doctor, screen: "call", peers: { 2: partner } };
+
+/** @param {Partial<State["peers"][number]>} change @returns {Partial<State>} */
+const withPartner = (change) => ({ ...patientCall, peers: { 1: { ...partner, seat: 1, role: "doctor", name: null, ...change } } });
+
+/** @param {Partial<State["media"]>} change @returns {State["media"]} */
+const media = (change) => ({ ...ready, ...change });
+
+/** @type {[string, Partial<State>][]} */
+const samples = [
+  ["looking", { screen: "looking" }],
+  ["looking-back", { screen: "looking", back: true }],
+  ["looking-server-away", { screen: "looking", signaling: "down" }],
+  ["code", { screen: "code", code: "" }],
+  ...["code-empty", "code-length", "code-typo", "code-unknown"].map(
+    (problem) => /** @type {[string, Partial<State>]} */ ([problem, { screen: "code", problem }]),
+  ),
+  ["welcome", { screen: "welcome" }],
+  ["welcome-nobody-configured", { screen: "welcome", practice: { name: null, phone: null } }],
+  ["welcome-name-missing", { screen: "welcome", problem: "name-missing" }],
+  ["early", { screen: "early" }],
+  ...["code-expired", "code-revoked", "crowded", "too-many", "unavailable"].map(
+    (problem) => /** @type {[string, Partial<State>]} */ ([`problem-${problem}`, { screen: "problem", problem }]),
+  ),
+  ["browser-in-app", { screen: "browser", problem: "in-app" }],
+  ["browser-insecure", { screen: "browser", problem: "insecure" }],
+  ["check-asking", { screen: "check", media: media({ microphone: "asking", camera: "asking" }) }],
+  ["check-ready", { screen: "check", media: ready }],
+  ["check-muted", { screen: "check", media: media({ microphone: "off", camera: "off" }) }],
+  ["check-hushed", { screen: "check", media: ready, hushed: true }],
+  ["check-joining", { screen: "check", media: ready, joining: true }],
+  ["check-doctor", { ...doctor, screen: "check" }],
+  ...troubles(),
+  ["waiting", { screen: "waiting", media: ready }],
+  ["waiting-doctor-here", { screen: "waiting", media: ready, doctor: true }],
+  ["waiting-sent-back", { screen: "waiting", media: ready, sentBack: true }],
+  ["waiting-occupied", { screen: "waiting", media: ready, occupied: true }],
+  ["waiting-server-away", { screen: "waiting", media: ready, signaling: "down" }],
+  ["waiting-doctor-elsewhere", { ...doctor, screen: "waiting", occupied: true }],
+  ["room-empty", { ...doctor, screen: "room" }],
+  ["room-knock", { ...doctor, screen: "room", knocks: [knock] }],
+  ["room-hushed", { ...doctor, screen: "room", hushed: true }],
+  ["room-server-away", { ...doctor, screen: "room", signaling: "down" }],
+  ["room-notice", { ...doctor, screen: "room", notice: { id: 1, key: "gone.left", values: { name: "Maria Beispiel", role: "patient" } } }],
+  ["room-knocks", {
+    ...doctor,
+    screen: "room",
+    knocks: [
+      knock,
+      { ...knock, knock: "a", name: "Jonas Beispiel", device: "another" },
+      { ...knock, knock: "b", name: null },
+      { ...knock, knock: "c", name: null, locked: "no-secret" },
+      { ...knock, knock: "d", name: null, locked: "mismatch" },
+      { ...knock, knock: "e", seat: 1, role: "doctor", device: "another" },
+    ],
+  }],
+  ["call-connecting", withPartner({ link: "connecting", path: "unknown", microphone: null, camera: null })],
+  ["call-direct", patientCall],
+  ["call-relayed", withPartner({ path: "relayed" })],
+  ["call-swapped", { ...patientCall, swapped: true, corner: "start-bottom" }],
+  ["call-muted", { ...patientCall, media: media({ microphone: "off", camera: "off" }) }],
+  ["call-partner-muted", withPartner({ microphone: false, camera: false })],
+  ["call-interrupted", withPartner({ link: "interrupted" })],
+  ["call-partner-away", withPartner({ link: "interrupted", away: true })],
+  ["call-blocked", withPartner({ link: "blocked", path: "unknown" })],
+  ["call-server-away", { ...patientCall, signaling: "down" }],
+  ["call-server-closed", { ...patientCall, signaling: "closed" }],
+  ["call-hushed", { ...patientCall, hushed: true }],
+  ["call-no-devices", {
+    ...patientCall,
+    media: media({ microphone: "missing", camera: "missing", trouble: { microphone: "none", camera: "none" } }),
+  }],
+  ["call-alone", { ...patientCall, peers: {} }],
+  ["call-menu", { ...patientCall, panel: "more" }],
+  ["call-doctor", doctorCall],
+  ["call-doctor-menu", { ...doctorCall, panel: "more" }],
+  ["call-doctor-arrival", { ...doctorCall, knocks: [{ ...knock, knock: "f", seat: 3, role: "guest", name: "Ayşe Beispiel" }] }],
+  ["call-doctor-arrivals-open", { ...doctorCall, panel: "arrivals", knocks: [{ ...knock, knock: "f", seat: 3, role: "guest", name: "Ayşe Beispiel" }] }],
+  ["call-doctor-arrivals-none", { ...doctorCall, panel: "arrivals" }],
+  ["call-two-partners", { ...doctorCall, peers: { 2: partner, 3: { ...partner, seat: 3, role: "guest", name: "Ayşe Beispiel", camera: false } } }],
+  ...["left", "leftWaiting", "ended", "refused", "removed", "replaced", "revoked"].map(
+    (end) => /** @type {[string, Partial<State>]} */ ([`end-${end}`, { screen: "end", end }]),
+  ),
+  ["end-over", { screen: "end", end: "ended", expiresAt: "2026-11-21T09:04:00Z" }],
+  ["end-doctor", { ...doctor, screen: "end", end: "ended" }],
+  ["end-leftRoom", { ...doctor, screen: "end", end: "leftRoom" }],
+];
+
+/** @type {{ name: string, state: State }[]} */
+export const STATES = samples.map(([name, change]) => ({ name, state: { ...arrived, ...change } }));
+
+/** @returns {[string, Partial<State>][]} every trouble that a device can have, as the check shows it */
+function troubles() {
+  /** @type {import("../shared/media.js").Trouble[]} */
+  const reasons = ["browser", "system", "in-use", "none"];
+  return reasons.flatMap((reason) => [
+    [`check-${reason}-both`, { screen: "check", media: media({ microphone: "missing", camera: "missing", trouble: { microphone: reason, camera: reason } }) }],
+    [`check-${reason}-camera`, { screen: "check", media: media({ camera: "missing", trouble: { microphone: null, camera: reason } }) }],
+    [`check-${reason}-microphone`, { screen: "check", media: media({ microphone: "missing", trouble: { microphone: reason, camera: null } }) }],
+  ]);
+}

@@ -1,0 +1,302 @@
+//! What every whole-system test stands on: a [`Server`] is the broker's own binary on a free port and a fresh directory, a [`Page`] is a
+//! WebSocket client that keeps what it sent and received, [`turn`] speaks to the relay.
+#![allow(dead_code, reason = "each test crate uses its part")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests fail loudly and print what they measure")]
+
+pub mod page;
+pub mod turn;
+pub mod walk;
+
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+
+pub use page::Page;
+
+/// How long a test waits for what must come; only a broken server ever needs it.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+/// The binary under test.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_visavis");
+
+/// A running broker. Dropped, it is killed and its directory removed.
+pub struct Server {
+    child: Child,
+    /// Flags besides data directory and port.
+    flags: Vec<String>,
+    environment: Vec<(String, String)>,
+    home: TempDir,
+    /// TCP and UDP.
+    pub port: u16,
+    log: Arc<Mutex<String>>,
+    stdout: Arc<Mutex<String>>,
+    http: reqwest::Client,
+}
+
+impl Server {
+    /// Starts on port 0 and a fresh directory.
+    pub async fn start() -> Self {
+        Self::start_with(&[], &[]).await
+    }
+
+    /// The same with more flags and environment.
+    pub async fn start_with(flags: &[&str], environment: &[(&str, &str)]) -> Self {
+        let home = tempfile::Builder::new().prefix("visavis-test-").tempdir().unwrap();
+        let flags: Vec<String> = flags.iter().map(ToString::to_string).collect();
+        let environment: Vec<_> = environment.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        let (log, stdout) = <(Arc<Mutex<String>>, Arc<Mutex<String>>)>::default();
+        let (child, port) = spawn(home.path(), &flags, &environment, &log, &stdout).await;
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { child, flags, environment, home, port, log, stdout, http }
+    }
+
+    /// Ends the process by `how` and starts another on the same directory; its port is a new one.
+    pub async fn restart(&mut self, how: Ending) {
+        self.end(how).await;
+        (self.child, self.port) =
+            spawn(self.home.path(), &self.flags, &self.environment, &self.log, &self.stdout).await;
+    }
+
+    /// Ends the process and waits until it is gone; answers its exit code.
+    pub async fn end(&mut self, how: Ending) -> Option<i32> {
+        match how {
+            Ending::Terminate => terminate(&self.child).await,
+            Ending::Kill => self.child.start_kill().unwrap(),
+        }
+        within("the end of the process", self.child.wait()).await.unwrap().code()
+    }
+
+    /// The data directory.
+    pub fn data_dir(&self) -> PathBuf {
+        self.home.path().join("data")
+    }
+
+    /// What the process wrote to stderr so far, over all its starts.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// What the process wrote to stdout so far.
+    pub fn stdout(&self) -> String {
+        self.stdout.lock().unwrap().clone()
+    }
+
+    /// Process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("the server runs")
+    }
+
+    /// Resident memory in kB.
+    pub fn resident_kb(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// What a browser sends as `Origin`.
+    pub fn origin(&self) -> String {
+        format!("http://localhost:{}", self.port)
+    }
+
+    /// A URL of the server.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// An HTTP client that believes no proxy of the environment.
+    pub fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// The operator's token.
+    pub fn operator_token(&self) -> String {
+        std::fs::read_to_string(self.data_dir().join("operator-token")).unwrap().trim().to_owned()
+    }
+
+    /// A request to the API with the operator's token: status and body (`null` if there is none).
+    pub async fn api(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> (u16, Value) {
+        let mut request = self.http.request(method, self.url(path)).bearer_auth(self.operator_token());
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
+        (status, if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() })
+    }
+
+    /// Plans a consultation over the API.
+    pub async fn issue(&self, plan: Value) -> Issued {
+        let (status, body) = self.api(reqwest::Method::POST, "/api/consultations", Some(plan)).await;
+        assert_eq!(status, 201, "{body}");
+        Issued(body)
+    }
+
+    /// A consultation for two that starts now.
+    pub async fn issue_now(&self) -> Issued {
+        self.issue(json!({})).await
+    }
+
+    /// A consultation for two that starts so many seconds from now (before, if negative).
+    pub async fn issue_in(&self, seconds: i64) -> Issued {
+        let start = chrono::Utc::now() + chrono::Duration::seconds(seconds);
+        self.issue(json!({ "startsAt": start.to_rfc3339_opts(chrono::SecondsFormat::Secs, true) })).await
+    }
+
+    /// The seats as `GET /api/consultations/{id}` shows them.
+    pub async fn seats(&self, id: &str) -> Vec<Value> {
+        let (status, body) =
+            self.api(reqwest::Method::GET, &format!("/api/consultations/{id}"), None).await;
+        assert_eq!(status, 200, "{body}");
+        body["seats"].as_array().unwrap().clone()
+    }
+
+    /// A new tab on the consultation page.
+    pub async fn page(&self) -> Page {
+        Page::open(self).await
+    }
+
+    /// The command line, on this server's directory and with its flags.
+    pub async fn cli(&self, arguments: &[&str]) -> Output {
+        let data_dir = self.data_dir();
+        let mut all = vec!["--data-dir", data_dir.to_str().unwrap()];
+        all.extend(self.flags.iter().map(String::as_str));
+        all.extend(arguments);
+        cli(&all).await
+    }
+
+    /// Waits until `state` answers something; it is asked again and again, within the deadline.
+    pub async fn until<T>(&self, what: &str, mut state: impl AsyncFnMut() -> Option<T>) -> T {
+        within(what, async {
+            loop {
+                if let Some(answer) = state().await {
+                    return answer;
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+    }
+}
+
+/// How a process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// SIGTERM: it may say goodbye.
+    Terminate,
+    /// SIGKILL: it may not.
+    Kill,
+}
+
+/// An answer that shows codes.
+#[derive(Clone, Debug)]
+pub struct Issued(pub Value);
+
+impl Issued {
+    /// The consultation's id.
+    pub fn id(&self) -> &str {
+        self.0["id"].as_str().unwrap()
+    }
+
+    /// A seat's code.
+    pub fn code(&self, seat: usize) -> &str {
+        self.0["seats"][seat - 1]["code"].as_str().unwrap()
+    }
+}
+
+/// Runs the binary with these arguments and nothing of the environment that could configure it.
+pub async fn cli(arguments: &[&str]) -> Output {
+    let run = command().args(arguments).stdin(Stdio::null()).output();
+    within("the command line's answer", run).await.unwrap()
+}
+
+/// The binary, killed when dropped.
+pub fn command() -> Command {
+    let mut command = Command::new(BINARY);
+    std::env::vars().filter(|(key, _)| key.starts_with("VISAVIS_")).for_each(|(key, _)| {
+        command.env_remove(key);
+    });
+    command.kill_on_drop(true);
+    command
+}
+
+/// stdout of a successful run.
+pub fn success(output: &Output) -> String {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// stderr of a run that was refused: exit code 2, one line, nothing on stdout.
+pub fn refusal(output: &Output) -> String {
+    let stderr = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+    assert_eq!(stderr.lines().count(), 1, "one sentence: {stderr}");
+    stderr
+}
+
+/// Asks a process to end.
+pub async fn terminate(child: &Child) {
+    let pid = child.id().expect("the process runs").to_string();
+    let sent = Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
+    assert!(sent.success());
+}
+
+/// Waits for what must come.
+pub async fn within<F: Future>(what: &str, future: F) -> F::Output {
+    tokio::time::timeout(DEADLINE, future).await.unwrap_or_else(|_| panic!("{what} did not come"))
+}
+
+async fn spawn(
+    home: &Path,
+    flags: &[String],
+    environment: &[(String, String)],
+    log: &Arc<Mutex<String>>,
+    stdout: &Arc<Mutex<String>>,
+) -> (Child, u16) {
+    let mut command = command();
+    command.args(["--data-dir", home.join("data").to_str().unwrap(), "--listen", "127.0.0.1:0"]).args(flags);
+    command.envs(environment.iter().cloned()).stdin(Stdio::null());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let before = stdout.lock().unwrap().len();
+    collect(child.stdout.take().unwrap(), stdout);
+    collect(child.stderr.take().unwrap(), log);
+    let port = within("the line that says where the server listens", async {
+        loop {
+            let text = stdout.lock().unwrap()[before..].to_owned();
+            if let Some(port) = port_in(&text) {
+                return port;
+            }
+            if let Ok(Some(status)) = child.try_wait() {
+                panic!("the server ended with {status}: {}", log.lock().unwrap());
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await;
+    (child, port)
+}
+
+/// The port of the first URL of this host in a complete line.
+fn port_in(text: &str) -> Option<u16> {
+    let line = text.split_inclusive('\n').find(|line| line.ends_with('\n') && line.contains("http://localhost:"))?;
+    let (_, rest) = line.split_once("http://localhost:")?;
+    rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok()
+}
+
+/// Gathers a stream's lines as they come.
+pub fn collect(stream: impl AsyncRead + Unpin + Send + 'static, into: &Arc<Mutex<String>>) {
+    let into = Arc::clone(into);
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(stream).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            into.lock().unwrap().push_str(&format!("{line}\n"));
+        }
+    });
+}

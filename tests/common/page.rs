@@ -1,0 +1,299 @@
+//! A browser tab as the broker sees it: one WebSocket, every frame of both directions kept.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use rand::Rng;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{WebSocketStream, client_async};
+use tokio_util::sync::CancellationToken;
+
+use super::{Server, within};
+
+type Stream = WebSocketStream<TcpStream>;
+
+/// A tab. It answers pings until [`Page::freeze`].
+pub struct Page {
+    sink: SplitSink<Stream, Message>,
+    incoming: mpsc::UnboundedReceiver<Frame>,
+    /// Read, and not asked for yet.
+    backlog: VecDeque<Value>,
+    record: Arc<Mutex<Vec<Value>>>,
+    frozen: CancellationToken,
+    /// The device's secret, as sessionStorage keeps it over reloads.
+    pub device: String,
+    /// This page life's public key.
+    pub key: String,
+}
+
+enum Frame {
+    Text(Value),
+    /// The close code; 1006 where none came.
+    Closed(u16),
+}
+
+/// What a device needs to come back to its place.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The access code.
+    pub code: String,
+    /// The device's secret.
+    pub device: String,
+    /// The page's key.
+    pub key: String,
+    /// The resume token.
+    pub token: String,
+    /// The page's number.
+    pub incarnation: i64,
+}
+
+impl Page {
+    /// Opens a tab with a device secret of its own.
+    pub async fn open(server: &Server) -> Self {
+        Self::connect(server, request(server, &[])).await
+    }
+
+    /// The same through a proxy that forwards this address.
+    pub async fn open_from(server: &Server, address: &str) -> Self {
+        Self::connect(server, request(server, &[("x-forwarded-for", address)])).await
+    }
+
+    async fn connect(server: &Server, request: Request) -> Self {
+        let stream = handshake(server, request).await.expect("the server takes the socket");
+        let (sink, source) = stream.split();
+        let (sender, incoming) = mpsc::unbounded_channel();
+        let record = Arc::default();
+        let frozen = CancellationToken::new();
+        tokio::spawn(read(source, sender, Arc::clone(&record), frozen.clone()));
+        let (device, key) = (random(16), random(65));
+        Self { sink, incoming, backlog: VecDeque::new(), record, frozen, device, key }
+    }
+
+    /// Sends a message.
+    pub async fn send(&mut self, message: Value) {
+        self.record.lock().unwrap().push(message.clone());
+        self.send_frame(Message::text(message.to_string())).await.expect("the socket is open");
+    }
+
+    /// Sends a frame as it is; an error where the socket is gone.
+    pub async fn send_frame(&mut self, frame: Message) -> Result<(), tungstenite::Error> {
+        self.sink.send(frame).await
+    }
+
+    /// The first message of this type, come or coming. Others keep their place.
+    pub async fn expect(&mut self, kind: &str) -> Value {
+        if let Some(at) = self.backlog.iter().position(|message| message["type"] == kind) {
+            return self.backlog.remove(at).expect("just found");
+        }
+        loop {
+            match within(kind, self.incoming.recv()).await {
+                Some(Frame::Text(message)) if message["type"] == kind => return message,
+                Some(Frame::Text(message)) => self.backlog.push_back(message),
+                Some(Frame::Closed(code)) => panic!("closed with {code} instead of {kind}; before: {:?}", self.received()),
+                None => panic!("closed instead of {kind}; before: {:?}", self.received()),
+            }
+        }
+    }
+
+    /// The next message, whatever it is.
+    pub async fn next(&mut self) -> Value {
+        if let Some(message) = self.backlog.pop_front() {
+            return message;
+        }
+        match within("a message", self.incoming.recv()).await {
+            Some(Frame::Text(message)) => message,
+            Some(Frame::Closed(code)) => panic!("closed with {code}; before: {:?}", self.received()),
+            None => panic!("closed; before: {:?}", self.received()),
+        }
+    }
+
+    /// An `error` by this name.
+    pub async fn expect_error(&mut self, name: &str) -> Value {
+        let error = self.expect("error").await;
+        assert_eq!(error["error"], name, "{error}");
+        error
+    }
+
+    /// The close code; what comes before it is kept.
+    pub async fn expect_close(&mut self) -> u16 {
+        loop {
+            match within("the end of the socket", self.incoming.recv()).await {
+                Some(Frame::Text(message)) => self.backlog.push_back(message),
+                Some(Frame::Closed(code)) => return code,
+                None => panic!("the end was seen before"),
+            }
+        }
+    }
+
+    /// Whether a message of this type is among those that came and were not asked for.
+    pub fn has(&self, kind: &str) -> bool {
+        self.backlog.iter().any(|message| message["type"] == kind)
+    }
+
+    /// Both directions, in order: messages as they stood on the wire.
+    pub fn record(&self) -> Vec<Value> {
+        self.record.lock().unwrap().clone()
+    }
+
+    fn received(&self) -> Vec<Value> {
+        self.backlog.iter().cloned().collect()
+    }
+
+    /// The device sleeps or its line is dead: nothing is read or answered, and the connection stays.
+    pub fn freeze(&self) {
+        self.frozen.cancel();
+    }
+
+    /// `look`, answered by `seen` or `error`.
+    pub async fn look(&mut self, code: &str) -> Value {
+        self.send(json!({ "type": "look", "code": code })).await;
+        self.next().await
+    }
+
+    /// `join` without a token.
+    pub async fn join(&mut self, code: &str) {
+        let join = json!({ "type": "join", "code": code, "device": self.device, "key": self.key });
+        self.send(join).await;
+    }
+
+    /// Joins a seat that is free for this page: `welcome`.
+    pub async fn enter(&mut self, code: &str) -> Place {
+        self.join(code).await;
+        self.welcomed(code).await
+    }
+
+    /// Waits for `welcome`.
+    pub async fn welcomed(&mut self, code: &str) -> Place {
+        let welcome = self.expect("welcome").await;
+        self.place(code, &welcome)
+    }
+
+    /// What this page would need to come back.
+    pub fn place(&self, code: &str, welcome: &Value) -> Place {
+        Place {
+            code: code.to_owned(),
+            device: self.device.clone(),
+            key: self.key.clone(),
+            token: welcome["token"].as_str().unwrap().to_owned(),
+            incarnation: welcome["incarnation"].as_i64().unwrap(),
+        }
+    }
+
+    /// Joins and waits: answers the `waiting`.
+    pub async fn wait_at(&mut self, code: &str) -> Value {
+        self.join(code).await;
+        self.expect("waiting").await
+    }
+
+    /// `join` of the same page over a new socket.
+    pub async fn resume(&mut self, place: &Place) {
+        (self.device, self.key) = (place.device.clone(), place.key.clone());
+        let join = json!({
+            "type": "join", "code": place.code, "device": place.device, "key": place.key, "token": place.token, "incarnation": place.incarnation,
+        });
+        self.send(join).await;
+    }
+
+    /// `join` of the same device after a reload: a new key, and no incarnation.
+    pub async fn reload(&mut self, place: &Place) {
+        self.device.clone_from(&place.device);
+        let join = json!({
+            "type": "join", "code": place.code, "device": place.device, "key": self.key, "token": place.token,
+        });
+        self.send(join).await;
+    }
+
+    /// A doctor admits whoever knocks next; answers the knock.
+    pub async fn admit_next(&mut self) -> Value {
+        let knock = self.expect("knock").await;
+        self.send(json!({ "type": "admit", "knock": knock["knock"] })).await;
+        knock
+    }
+
+    /// Sends an offer to a seat's page.
+    pub async fn describe(&mut self, to: u8, incarnation: i64, sdp: &str) {
+        let description = json!({ "type": "offer", "sdp": sdp });
+        self.send(json!({ "type": "description", "to": to, "incarnation": incarnation, "description": description })).await;
+    }
+
+    /// Sends a candidate to a seat's page.
+    pub async fn candidate(&mut self, to: u8, incarnation: i64, candidate: &str) {
+        let candidate = json!({ "candidate": candidate, "sdpMid": "0", "sdpMLineIndex": 0 });
+        self.send(json!({ "type": "candidate", "to": to, "incarnation": incarnation, "candidate": candidate })).await;
+    }
+
+    /// Everything that came before the answer to a message that surely is answered, and that answer: whatever is not here did not come.
+    pub async fn drain_by_error(&mut self) -> Vec<Value> {
+        self.send(json!({ "type": "look", "code": "after the first message" })).await;
+        let error = self.expect("error").await;
+        assert_eq!(error["error"], "unexpected");
+        self.backlog.drain(..).collect()
+    }
+}
+
+/// The handshake of `/ws` as a browser sends it, with more headers.
+pub fn request(server: &Server, more: &[(&'static str, &str)]) -> Request {
+    let mut request = format!("ws://127.0.0.1:{}/ws", server.port).into_client_request().unwrap();
+    let headers = request.headers_mut();
+    headers.insert("origin", server.origin().parse().unwrap());
+    headers.insert("sec-websocket-protocol", "visavis.v1".parse().unwrap());
+    for (name, value) in more {
+        headers.insert(*name, value.parse().unwrap());
+    }
+    request
+}
+
+/// Opens a socket, or answers why not.
+pub async fn handshake(server: &Server, request: Request) -> Result<Stream, tungstenite::Error> {
+    let stream = TcpStream::connect(("127.0.0.1", server.port)).await?;
+    stream.set_nodelay(true)?;
+    let (stream, _) = client_async(request, stream).await?;
+    Ok(stream)
+}
+
+/// So many random bytes as base64url.
+pub fn random(bytes: usize) -> String {
+    let mut random = vec![0; bytes];
+    rand::rng().fill_bytes(&mut random);
+    URL_SAFE_NO_PAD.encode(random)
+}
+
+async fn read(
+    mut source: SplitStream<Stream>,
+    sender: mpsc::UnboundedSender<Frame>,
+    record: Arc<Mutex<Vec<Value>>>,
+    frozen: CancellationToken,
+) {
+    loop {
+        let message = tokio::select! {
+            biased;
+            // Its stream is kept, and never read again.
+            () = frozen.cancelled() => std::future::pending().await,
+            message = source.next() => message,
+        };
+        let frame = match message {
+            Some(Ok(Message::Text(text))) => {
+                let message: Value = serde_json::from_str(&text).expect("the broker writes JSON");
+                record.lock().unwrap().push(message.clone());
+                Frame::Text(message)
+            }
+            Some(Ok(Message::Close(Some(frame)))) => Frame::Closed(frame.code.into()),
+            Some(Ok(Message::Close(None))) => Frame::Closed(1005),
+            Some(Ok(_)) => continue,
+            None | Some(Err(_)) => Frame::Closed(1006),
+        };
+        let closed = matches!(frame, Frame::Closed(_));
+        let _ = sender.send(frame);
+        if closed {
+            return;
+        }
+    }
+}
