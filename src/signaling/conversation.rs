@@ -117,18 +117,20 @@ impl Conversation<'_> {
             }
             Standing::Admitted { incarnation } => incarnation,
         };
-        if matches!(stop, Stop::Dismissed) {
-            return;
-        }
+        // Also after a farewell: `end` leaves the doctors' rows as they are.
         if let Err(cause) = me.app.store.release(&me.consultation.id, me.seat, &me.claim).await {
             tracing::error!(%cause, "a seat could not be released; its device will wait a second longer when it comes back");
         }
-        if matches!(stop, Stop::Left) {
-            attendance::depart(&me.app, &me.consultation.id, me.seat, incarnation, Departure::Left);
-        } else {
-            let away = Event::Away { seat: me.seat, role: me.role, incarnation, claim: me.claim.clone() };
-            me.tell(Audience::Everybody, away);
-            attendance::end_if_deserted(&me.app, &me.consultation.id);
+        match stop {
+            Stop::Left => {
+                attendance::depart(&me.app, &me.consultation.id, me.seat, incarnation, Departure::Left);
+            }
+            Stop::Lost => {
+                let away = Event::Away { seat: me.seat, role: me.role, incarnation, claim: me.claim.clone() };
+                me.tell(Audience::Everybody, away);
+                attendance::end_if_deserted(&me.app, &me.consultation.id);
+            }
+            Stop::Dismissed => {}
         }
     }
 
@@ -324,6 +326,7 @@ impl Conversation<'_> {
             Event::Gone { seat, reason: Departure::Revoked, .. } if *seat == self.me.seat => {
                 return self.farewell(&ServerMessage::Revoked {}).await;
             }
+            Event::Ended => return self.doctors_gone().await,
             Event::Admit { .. } => return self.take_seat().await,
             Event::Refuse { .. } => return self.farewell(&ServerMessage::Refused {}).await,
             Event::Knock { seat, knock, claim, asks: true, .. } if *seat == self.me.seat => {
@@ -345,6 +348,19 @@ impl Conversation<'_> {
                 }
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// The doctor ended the consultation for all: whoever waits goes on waiting, and no doctor is there.
+    async fn doctors_gone(&mut self) -> Result<(), Stop> {
+        for (seat, role) in &self.me.seats {
+            if *role == Role::Doctor {
+                self.socket.feed(&ServerMessage::DoctorGone { seat: *seat }).await?;
+            }
+        }
+        if self.me.role == Role::Doctor {
+            self.vacant_at = Some(Instant::now() + VACANT);
         }
         Ok(())
     }

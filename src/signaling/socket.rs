@@ -47,7 +47,16 @@ impl Socket {
     /// The next thing from the page. Cancel-safe but for the farewell to a page that broke a bound.
     pub async fn receive(&mut self) -> Incoming {
         loop {
-            let Some(Ok(message)) = self.inner.recv().await else { return Incoming::Closed };
+            let message = match self.inner.recv().await {
+                Some(Ok(message)) => message,
+                Some(Err(error)) => {
+                    if is_too_large(error) {
+                        self.close(close_code::SIZE, "64 KiB at most").await;
+                    }
+                    return Incoming::Closed;
+                }
+                None => return Incoming::Closed,
+            };
             self.heard_at = Instant::now();
             if !self.rate.allows(self.heard_at) {
                 self.reject(ErrorName::TooFast).await;
@@ -126,6 +135,10 @@ impl Socket {
             within_deadline(self.inner.feed(message)).await
         }
     }
+}
+
+fn is_too_large(error: axum::Error) -> bool {
+    matches!(error.into_inner().downcast_ref(), Some(tungstenite::Error::Capacity(_)))
 }
 
 async fn within_deadline(write: impl Future<Output = Result<(), axum::Error>>) -> Result<(), Closed> {

@@ -13,7 +13,7 @@ import { CORNERS, initialState, reduce } from "./state.js";
 import * as view from "./view.js";
 
 /** @typedef {import("../shared/signaling.js").Message} Message */
-/** @typedef {import("./state.js").Action} Action */
+/** @typedef {import("./types.js").Action} Action */
 
 const TICK_MS = 15_000;
 const NOTICE_MS = 10_000;
@@ -32,7 +32,7 @@ const ANSWER_MS = 2500;
  * @property {string} device
  * @property {string | null} token    resumes an admitted seat
  * @property {string} name
- * @property {import("./state.js").Role | null} role
+ * @property {import("./types.js").Role | null} role
  * @property {"waiting" | "call" | "end"} stage
  * @property {string | null} end
  * @property {boolean} microphone     wanted on
@@ -45,7 +45,8 @@ const store = openStore();
 let kept = fresh();
 /** Said first on every new socket: `look` until the user acts, `join` from then on. */
 let greeting = /** @type {() => Message | null} */ (() => null);
-let keys = /** @type {import("../shared/seal.js").Keys | null} */ (null);
+/** @type {Promise<import("../shared/seal.js").Keys>} */
+let keysMade;
 let certificates = /** @type {RTCCertificate[]} */ ([]);
 let consultation = "";
 /** Of this page in its seat; a page that never held it has none. */
@@ -64,15 +65,18 @@ const signaling = new Signaling(location.origin.replace(/^http/, "ws") + "/ws", 
 
 start();
 
-async function start() {
-  const practice = fetch("/practice.json").then((answer) => answer.json());
-  await speak(store.getItem("visavis.language") ?? preferredLanguage());
+function start() {
+  speak(store.getItem("visavis.language") ?? preferredLanguage());
   view.mount((action) => (ON_ACTION[action.type] ?? dispatch)(action));
-  practice.then((told) => dispatch({ type: "practice", practice: told }), () => {}); // without it: no name, no phone
+  fetch("/practice.json")
+    .then((answer) => answer.json())
+    .then((practice) => dispatch({ type: "practice", practice }))
+    .catch(report); // without it the page shows no name and no phone
   if (!window.isSecureContext) return dispatch({ type: "unsupported", problem: "insecure" });
   if (!Media.supported()) return dispatch({ type: "unsupported", problem: "in-app" });
   listen();
-  [keys, certificates] = await Promise.all([generateKeys(), makeCertificates()]);
+  keysMade = generateKeys();
+  makeCertificates().then((made) => (certificates = made), report); // without: each connection makes its own
   enter();
 }
 
@@ -109,11 +113,10 @@ function look() {
 }
 
 /** The user acts: from here on the broker knows this device. */
-function join() {
-  if (!keys) return;
-  const { key } = keys;
-  greeting = () => messages.join(kept.code, kept.device, key, kept.token ?? undefined, incarnation);
+async function join() {
   dispatch({ type: "join" });
+  const { key } = await keysMade;
+  greeting = () => messages.join(kept.code, kept.device, key, kept.token ?? undefined, incarnation);
   talk();
 }
 
@@ -146,7 +149,7 @@ function dispatch(action) {
   }
 }
 
-/** @param {import("./state.js").Screen} before */
+/** @param {import("./types.js").Screen} before */
 function onScreen(before) {
   const { screen } = state;
   clearTimeout(relook);
@@ -185,6 +188,7 @@ function listen() {
 /** @param {Message} message */
 function onMessage(message) {
   heardAt = performance.now();
+  if (message.type === "peer") connect(message); // before drawing: every millisecond to the first picture counts
   dispatch({ type: "server", message });
   ON_MESSAGE[message.type]?.(message);
 }
@@ -207,7 +211,7 @@ const ON_MESSAGE = {
     useIce(message.iceServers);
     media.start();
   },
-  peer: meet,
+  peer: ({ seat }) => watchBlocked(seat),
   away: ({ seat }) => watchBlocked(seat),
   gone: ({ seat }) => drop(seat),
   knock: ({ knock }) => onKnock(knock),
@@ -270,12 +274,12 @@ const ON_ACTION = {
   leave: () => goodbye(messages.leave(), state.screen === "room" ? "leftRoom" : "leftWaiting"),
   hangUp: () => (state.role === "doctor" ? goodbye(messages.end(), "ended") : goodbye(messages.leave(), "left")),
   admit(action) {
-    dispatch(action);
     signaling.send(messages.admit(action.knock));
+    dispatch(action);
   },
   refuse(action) {
-    dispatch(action);
     signaling.send(messages.refuse(action.knock));
+    dispatch(action);
   },
   sendBack({ seat }) {
     dispatch({ type: "panel", panel: "none" });
@@ -320,12 +324,9 @@ function finish() {
 // ---- partners ----
 
 /** @param {Message} message */
-function meet({ seat, key, incarnation: theirs }) {
+function connect({ seat, key, incarnation: theirs }) {
   const known = peers.get(seat);
-  if (known && known.incarnation === theirs) {
-    known.peer.nudge();
-    return watchBlocked(seat);
-  }
+  if (known && known.incarnation === theirs) return known.peer.nudge();
   drop(seat);
   const peer = new Peer({
     offers: (state.seat ?? 0) < seat,
@@ -338,7 +339,6 @@ function meet({ seat, key, incarnation: theirs }) {
   const entry = { peer, incarnation: theirs, stream: null };
   peers.set(seat, entry);
   follow(peer, seat);
-  watchBlocked(seat);
   sendName(seat, key);
 }
 
@@ -453,16 +453,16 @@ function showStreams() {
  * @param {string} key
  */
 async function sendName(seat, key) {
-  if (!keys || kept.name === "" || state.seat === null) return;
-  const envelope = { keys, secret: kept.secret, consultation, seat: state.seat };
+  if (kept.name === "" || state.seat === null) return;
+  const envelope = { keys: await keysMade, secret: kept.secret, consultation, seat: state.seat };
   signaling.send(messages.name(seat, await seal(kept.name, key, envelope)));
 }
 
 /** @param {Message} message */
 async function onName({ knock, from, sealed }) {
   const seat = from ?? state.knocks.find((entry) => entry.knock === knock)?.seat;
-  if (!keys || seat === undefined) return;
-  const opened = await unseal(sealed, { keys, secret: kept.secret, consultation, seat });
+  if (seat === undefined) return;
+  const opened = await unseal(sealed, { keys: await keysMade, secret: kept.secret, consultation, seat });
   dispatch({ type: "named", ...(from === undefined ? { knock } : { seat: from }), ...opened });
 }
 

@@ -5,7 +5,7 @@
 
 import { initialState } from "./state.js";
 
-/** @typedef {import("./state.js").State} State */
+/** @typedef {import("./types.js").State} State */
 
 /** @type {State["media"]} */
 const ready = {

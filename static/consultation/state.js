@@ -1,73 +1,15 @@
 /**
- * Everything the consultation page knows, as plain data, and how it changes: `reduce(state, action)` is pure, and
- * `view.js` draws whatever it returns. Handles (sockets, tracks, keys) live in `main.js`. {@link STATES} names every
- * screen and every trouble with a sample, so that a test can draw and check each one.
+ * Everything the consultation page knows, as plain data (`types.d.ts`), how it changes (`reduce` is pure), and how it is
+ * put into words. `view.js` draws it; handles (sockets, tracks, keys) live in `main.js`; `samples.js` has an example of
+ * every screen and every trouble.
  */
 
+/** @typedef {import("./types.js").State} State */
+/** @typedef {import("./types.js").PeerState} PeerState */
+/** @typedef {import("./types.js").Knock} Knock */
+/** @typedef {import("./types.js").Action} Action */
+/** @typedef {import("./types.js").Words} Words */
 /** @typedef {import("../shared/signaling.js").Message} Message */
-/** @typedef {import("../shared/media.js").Summary} Summary */
-/** @typedef {"doctor" | "patient" | "guest"} Role */
-/**
- * @typedef {"looking" | "code" | "welcome" | "early" | "problem" | "browser" | "check" | "waiting" | "room" | "call"
- *   | "end"} Screen
- */
-/** @typedef {{ id: number, key: string, values: Record<string, string> }} Sentence  a key of the words, said once an id */
-/**
- * @typedef {object} Knock
- * @property {string} knock
- * @property {number} seat
- * @property {Role} role
- * @property {string} since
- * @property {"first" | "another"} device
- * @property {string | null} name
- * @property {"no-secret" | "mismatch" | null} locked  why the name cannot be read
- */
-/**
- * @typedef {object} PeerState
- * @property {number} seat
- * @property {Role} role
- * @property {number} incarnation
- * @property {boolean} away                 its socket is lost; media may well flow
- * @property {import("../shared/peer.js").Link | "blocked"} link
- * @property {import("../shared/peer.js").Path} path
- * @property {boolean | null} microphone    null: not told yet
- * @property {boolean | null} camera
- * @property {string | null} name
- * @property {"no-secret" | "mismatch" | null} locked
- */
-/**
- * @typedef {object} State
- * @property {Screen} screen
- * @property {"de" | "en"} language
- * @property {number} now                   ms since 1970, of the last action
- * @property {{ name: string | null, phone: string | null }} practice
- * @property {string} code                  as typed or from the link
- * @property {string} name                  the user's own
- * @property {string | null} problem        what is wrong, on the screens `code`, `welcome`, `problem` and `browser`
- * @property {Role | null} role
- * @property {number | null} seat
- * @property {string | null} startsAt
- * @property {string | null} opensAt
- * @property {string | null} expiresAt
- * @property {boolean} back                 a reload is coming back to where it was
- * @property {boolean} joining
- * @property {Summary} media
- * @property {boolean} hushed               sound waits for a click
- * @property {"idle" | "connecting" | "up" | "down" | "closed"} signaling
- * @property {boolean} doctor               a doctor's page is open
- * @property {boolean} occupied             another device holds this seat
- * @property {boolean} sentBack
- * @property {Knock[]} knocks
- * @property {Record<number, string | null>} admitted  names of those let in, by seat
- * @property {Record<number, PeerState>} peers
- * @property {"none" | "more" | "arrivals"} panel
- * @property {boolean} swapped              the own picture is the large one
- * @property {"end-top" | "end-bottom" | "start-bottom" | "start-top"} corner  where the small picture lies
- * @property {string | null} end            how the consultation ended for this page
- * @property {Sentence | null} notice       a small line on the screen
- * @property {Sentence | null} announcement  for the one polite live region
- */
-/** @typedef {{ type: string, [field: string]: any }} Action */
 
 /** @type {State["corner"][]} */
 export const CORNERS = ["end-top", "end-bottom", "start-bottom", "start-top"];
@@ -138,7 +80,7 @@ const STEPS = {
   ended: (state, { end, role = state.role }) => finish({ ...state, role }, end),
   submitName: (state, { name }) =>
     name.trim() === ""
-      ? say({ ...state, name, problem: "name-missing" }, "welcome.nameMissing")
+      ? announce({ ...state, name, problem: "name-missing" }, "welcome.nameMissing")
       : { ...state, name: name.trim(), problem: null, screen: "check" },
   join: (state) => ({ ...state, joining: true }),
   media: (state, { media }) => ({ ...state, media }),
@@ -173,7 +115,7 @@ export const SERVER = {
     panel: "none",
     end: null,
   }),
-  doctor: (state) => say({ ...state, doctor: true }, "waiting.doctorIsHere"),
+  doctor: (state) => announce({ ...state, doctor: true }, "waiting.doctorIsHere"),
   doctorGone: (state) => ({ ...state, doctor: false }),
   welcome: (state, message) => ({
     ...times(state, message),
@@ -291,7 +233,7 @@ function hear(state, { knock, seat, role, since, device }) {
   const entry = { name: null, locked: null, ...known, knock, seat, role, since, device };
   const knocks = [...state.knocks.filter((other) => other.knock !== knock), entry];
   const quiet = known || state.screen === "call"; // R08: during a call a silent counter only
-  return quiet ? { ...state, knocks } : say({ ...state, knocks }, "room.somebodyKnocks");
+  return quiet ? { ...state, knocks } : announce({ ...state, knocks }, "room.somebodyKnocks");
 }
 
 /**
@@ -347,7 +289,7 @@ function changeLink(state, seat, link) {
   const peer = state.peers[seat];
   if (!peer || peer.link === link) return state;
   if (link !== "connected" && peer.link === "blocked") return state; // until it works, the firewall sentence stays
-  return say(changePeer(state, seat, { link }), `link.${link}`, whoseName(peer));
+  return announce(changePeer(state, seat, { link }), `link.${link}`, whoseName(peer));
 }
 
 /**
@@ -364,8 +306,8 @@ function changeSignaling(state, signaling, code) {
     const problem = code === 1008 ? "too-many" : "unavailable";
     return state.screen === "call" ? next : { ...next, screen: "problem", problem, joining: false };
   }
-  if (signaling === "down" && before !== "down") return say(next, "signaling.down");
-  return signaling === "up" && before === "down" ? say(next, "signaling.up") : next;
+  if (signaling === "down" && before !== "down") return announce(next, "signaling.down");
+  return signaling === "up" && before === "down" ? announce(next, "signaling.up") : next;
 }
 
 /**
@@ -405,7 +347,7 @@ function finish(state, end) {
  * @param {Record<string, string>} [values]
  * @returns {State}
  */
-function say(state, key, values = {}) {
+function announce(state, key, values = {}) {
   return { ...state, announcement: { id: (state.announcement?.id ?? 0) + 1, key, values } };
 }
 
@@ -417,7 +359,7 @@ function say(state, key, values = {}) {
  * @returns {State}
  */
 function note(state, key, values = {}) {
-  const next = say(state, key, values);
+  const next = announce(state, key, values);
   return { ...next, notice: next.announcement };
 }
 
@@ -432,4 +374,89 @@ function whoseName(peer) {
  */
 function mapPeers(peers, change) {
   return Object.fromEntries(Object.entries(peers).map(([seat, peer]) => [seat, change(peer)]));
+}
+
+// ---- in words ----
+
+/** @param {State} state */
+export function titleOf(state) {
+  return state.screen === "room" && state.knocks.length > 0 ? "title.knocks" : `title.${state.screen}`;
+}
+
+/**
+ * The way of the whole call: relayed as soon as one line is.
+ * @param {PeerState[]} peers
+ */
+export function pathOf(peers) {
+  if (peers.some(({ link }) => link !== "connected")) return "unknown";
+  if (peers.some(({ path }) => path === "relayed")) return "relayed";
+  return peers.every(({ path }) => path === "direct") ? "direct" : "unknown";
+}
+
+/**
+ * What is wrong with the devices, in one sentence with one thing to do.
+ * @param {State} state
+ * @param {Words} words
+ */
+export function troubleOf({ media }, words) {
+  const { microphone, camera } = media.trouble;
+  if (microphone && microphone === camera) return words[`trouble.${camera}.both`];
+  if (microphone) return words[`trouble.${microphone}.microphone`];
+  return camera && media.camera !== "off" ? words[`trouble.${camera}.camera`] : null;
+}
+
+/**
+ * @param {{ name: string | null, role: string }} person
+ * @param {Words} words
+ */
+export function who(person, words) {
+  return person.name || words[`role.${person.role}`];
+}
+
+/**
+ * @param {Knock} knock
+ * @param {Words} words
+ */
+export function knockName(knock, words) {
+  if (knock.role === "doctor") return words["room.doctorDevice"];
+  return knock.name ?? words[knock.locked ? "room.noName" : "room.nameless"];
+}
+
+/**
+ * @param {{ locked: "no-secret" | "mismatch" | null }} person
+ * @param {Words} words
+ */
+export function locked(person, words) {
+  return person.locked && words[person.locked === "no-secret" ? "name.noSecret" : "name.mismatch"];
+}
+
+/**
+ * @param {string | null} iso
+ * @param {State} state
+ * @param {Words} words
+ */
+export function when(iso, state, words) {
+  if (!iso) return "";
+  const at = new Date(iso);
+  const time = at.toLocaleTimeString(words.locale, { hour: "2-digit", minute: "2-digit" });
+  const date = at.toLocaleDateString(words.locale, { weekday: "long", day: "numeric", month: "long" });
+  const today = at.toDateString() === new Date(state.now).toDateString();
+  return say(words, today ? "time.today" : "time.on", { time, date });
+}
+
+/**
+ * @param {import("./types.js").Sentence} sentence
+ * @param {Words} words
+ */
+export function sentence({ key, values }, words) {
+  return say(words, key, { who: values.role ? who({ name: values.name, role: values.role }, words) : "", ...values });
+}
+
+/**
+ * @param {Words} words
+ * @param {string} key
+ * @param {Record<string, string>} values
+ */
+export function say(words, key, values) {
+  return words[key].replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }

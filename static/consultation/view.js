@@ -5,13 +5,12 @@
  */
 
 import { format } from "../shared/code.js";
-import { CORNERS } from "./state.js";
+import { CORNERS, knockName, locked, pathOf, say, sentence, titleOf, troubleOf, when, who } from "./state.js";
 
-/** @typedef {import("./state.js").State} State */
-/** @typedef {import("./state.js").PeerState} PeerState */
-/** @typedef {import("./state.js").Knock} Knock */
-/** @typedef {Record<string, string>} Words */
-/** @typedef {{ type: string, [field: string]: any }} Action */
+/** @typedef {import("./types.js").State} State */
+/** @typedef {import("./types.js").PeerState} PeerState */
+/** @typedef {import("./types.js").Words} Words */
+/** @typedef {import("./types.js").Action} Action */
 /** @typedef {{ own: MediaStream | null, partners: Map<number, MediaStream> }} Streams */
 
 const IDLE_MS = 4000;
@@ -93,7 +92,7 @@ export function render(state, words) {
   announce(state, words);
 }
 
-/** @type {Record<import("./state.js").Screen, (state: State, words: Words, moved: boolean) => void>} */
+/** @type {Record<import("./types.js").Screen, (state: State, words: Words, moved: boolean) => void>} */
 const SCREENS = {
   looking(state, words) {
     put(el["looking-title"], words["looking.title"]);
@@ -522,89 +521,6 @@ function makeChoice(place, kind) {
   const select = /** @type {HTMLSelectElement} */ (label.querySelector("select"));
   select.name = `${place.dataset.choices}-${kind}`;
   return label;
-}
-
-/** @param {State} state */
-function titleOf(state) {
-  return state.screen === "room" && state.knocks.length > 0 ? "title.knocks" : `title.${state.screen}`;
-}
-
-/**
- * The way of the whole call: relayed as soon as one line is.
- * @param {PeerState[]} peers
- */
-function pathOf(peers) {
-  if (peers.some(({ link }) => link !== "connected")) return "unknown";
-  if (peers.some(({ path }) => path === "relayed")) return "relayed";
-  return peers.every(({ path }) => path === "direct") ? "direct" : "unknown";
-}
-
-/**
- * What is wrong with the devices, in one sentence with one thing to do.
- * @param {State} state
- * @param {Words} words
- */
-function troubleOf({ media }, words) {
-  const { microphone, camera } = media.trouble;
-  if (microphone && microphone === camera) return words[`trouble.${camera}.both`];
-  if (microphone) return words[`trouble.${microphone}.microphone`];
-  return camera && media.camera !== "off" ? words[`trouble.${camera}.camera`] : null;
-}
-
-/**
- * @param {{ name: string | null, role: string }} person
- * @param {Words} words
- */
-function who(person, words) {
-  return person.name || words[`role.${person.role}`];
-}
-
-/**
- * @param {Knock} knock
- * @param {Words} words
- */
-function knockName(knock, words) {
-  if (knock.role === "doctor") return words["room.doctorDevice"];
-  return knock.name ?? words[knock.locked ? "room.noName" : "room.nameless"];
-}
-
-/**
- * @param {{ locked: "no-secret" | "mismatch" | null }} person
- * @param {Words} words
- */
-function locked(person, words) {
-  return person.locked && words[person.locked === "no-secret" ? "name.noSecret" : "name.mismatch"];
-}
-
-/**
- * @param {string | null} iso
- * @param {State} state
- * @param {Words} words
- */
-function when(iso, state, words) {
-  if (!iso) return "";
-  const at = new Date(iso);
-  const time = at.toLocaleTimeString(words.locale, { hour: "2-digit", minute: "2-digit" });
-  const date = at.toLocaleDateString(words.locale, { weekday: "long", day: "numeric", month: "long" });
-  const today = at.toDateString() === new Date(state.now).toDateString();
-  return say(words, today ? "time.today" : "time.on", { time, date });
-}
-
-/**
- * @param {import("./state.js").Sentence} sentence
- * @param {Words} words
- */
-function sentence({ key, values }, words) {
-  return say(words, key, { who: values.role ? who({ name: values.name, role: values.role }, words) : "", ...values });
-}
-
-/**
- * @param {Words} words
- * @param {string} key
- * @param {Record<string, string>} values
- */
-function say(words, key, values) {
-  return words[key].replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
 
 /**

@@ -19,6 +19,11 @@ const WATCH_MS = 250;
 const SILENT_MS = 1200;
 /** So many looks in a row with new packets make a steady flow; reports and keep-alives alone never do. */
 const STEADY_LOOKS = 8;
+/**
+ * Browsers begin at about 300 kbit/s and hold a large first picture back; a small one is there at once. So the picture
+ * starts at half its size and grows as soon as the line has carried it for a moment.
+ */
+const FIRST_PICTURE = { scale: 2, ms: 1000 };
 /** After a restart the next waits, each time longer: an answer over a slow line needs its time. */
 const RESTART_PAUSE_MS = [2500, 5000, 8000];
 
@@ -35,6 +40,8 @@ export class Peer extends EventTarget {
   #devices = { microphone: false, camera: false };
   /** @type {(RTCIceCandidateInit | null)[]} */
   #early = [];
+  #small = true;
+  #connectedAt = 0;
   #makingOffer = false;
   #ignoreOffer = false;
   #settingRemoteAnswer = false;
@@ -179,8 +186,11 @@ export class Peer extends EventTarget {
   /** The lower seat's first step: places for sound and picture, whether or not there is a track for them yet. */
   #open() {
     for (const kind of /** @type {Kind[]} */ (["audio", "video"])) {
-      const init = { direction: /** @type {const} */ ("sendrecv"), streams: [this.#stream] };
-      this.#transceivers[kind] = this.#connection.addTransceiver(this.#tracks[kind] ?? kind, init);
+      this.#transceivers[kind] = this.#connection.addTransceiver(this.#tracks[kind] ?? kind, {
+        direction: "sendrecv",
+        streams: [this.#stream],
+        sendEncodings: kind === "video" ? [{ scaleResolutionDownBy: FIRST_PICTURE.scale }] : [],
+      });
     }
     this.#openChannel();
   }
@@ -194,8 +204,19 @@ export class Peer extends EventTarget {
       transceiver.direction = "sendrecv";
       transceiver.sender.setStreams?.(this.#stream); // Firefox before 113 has none
       if (this.#tracks[kind]) transceiver.sender.replaceTrack(this.#tracks[kind]);
+      if (kind === "video") this.#scale(FIRST_PICTURE.scale);
     }
     if (!this.#channel) this.#openChannel();
+  }
+
+  /** @param {number} by  1 is the camera's own size */
+  #scale(by) {
+    const sender = this.#transceivers.video?.sender;
+    const parameters = sender?.getParameters();
+    if (!sender || !parameters?.encodings?.[0]) return; // Firefox before 110 may have none: then it is as it is
+    parameters.encodings[0].scaleResolutionDownBy = by;
+    this.#small = by !== 1;
+    sender.setParameters(parameters).catch(() => (this.#small = true)); // negotiated anew meanwhile: the next look tries again
   }
 
   #openChannel() {
@@ -220,6 +241,7 @@ export class Peer extends EventTarget {
       this.#tell("path", pair.path);
     }
     this.#judge();
+    if (this.#small && this.#link === "connected" && now - this.#connectedAt > FIRST_PICTURE.ms) this.#scale(1);
     this.#complain(now);
   }
 
@@ -230,6 +252,7 @@ export class Peer extends EventTarget {
     const link = connected ? "connected" : this.#link === "connecting" ? "connecting" : "interrupted";
     if (link === this.#link) return;
     this.#link = link;
+    if (connected) this.#connectedAt = performance.now();
     this.#stuckSince = 0;
     this.#tell("link", link);
   }

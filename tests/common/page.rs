@@ -10,6 +10,7 @@ use rand::Rng;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::{self, Message};
@@ -28,6 +29,7 @@ pub struct Page {
     backlog: VecDeque<Value>,
     record: Arc<Mutex<Vec<Value>>>,
     frozen: CancellationToken,
+    reader: AbortHandle,
     /// The device's secret, as sessionStorage keeps it over reloads.
     pub device: String,
     /// This page life's public key.
@@ -72,9 +74,9 @@ impl Page {
         let (sender, incoming) = mpsc::unbounded_channel();
         let record = Arc::default();
         let frozen = CancellationToken::new();
-        tokio::spawn(read(source, sender, Arc::clone(&record), frozen.clone()));
+        let reader = tokio::spawn(read(source, sender, Arc::clone(&record), frozen.clone())).abort_handle();
         let (device, key) = (random(16), random(65));
-        Self { sink, incoming, backlog: VecDeque::new(), record, frozen, device, key }
+        Self { sink, incoming, backlog: VecDeque::new(), record, frozen, reader, device, key }
     }
 
     /// Sends a message.
@@ -236,6 +238,13 @@ impl Page {
         let error = self.expect("error").await;
         assert_eq!(error["error"], "unexpected");
         self.backlog.drain(..).collect()
+    }
+}
+
+/// A dropped page is a lost socket.
+impl Drop for Page {
+    fn drop(&mut self) {
+        self.reader.abort();
     }
 }
 

@@ -33,6 +33,7 @@ pub async fn call_in(server: &Server, issued: Issued) -> Call {
     let doctor_place = doctor.enter(issued.code(1)).await;
     let mut patient = server.page().await;
     patient.wait_at(issued.code(2)).await;
+    patient.expect("doctor").await;
     doctor.admit_next().await;
     let welcome = patient.expect("welcome").await;
     let patient_place = patient.place(issued.code(2), &welcome);

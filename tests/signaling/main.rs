@@ -3,6 +3,11 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod ends;
+mod errors;
+mod resuming;
+mod seats;
+mod waiting;
 
 use common::{Server, walk};
 

@@ -7,6 +7,17 @@
 //! Start a [`Relay`] on a UDP socket, [`Relay::mint`] a [`Credential`] for each seat of a call, and end them with
 //! [`Relay::end_seat`] and [`Relay::end_call`]. The state machine itself, [`Server`], knows no clock and no socket.
 //!
+//! ```
+//! # fn main() -> std::io::Result<()> {
+//! let socket = visavis_turn::bind("127.0.0.1:0".parse().expect("an address"))?;
+//! let relay = visavis_turn::Relay::start(visavis_turn::Settings::new("visavis", b"16 random bytes."), socket)?;
+//! let credential = relay.mint("a call", "its first seat");
+//! println!("turn:{} {} {}", relay.local_addr(), credential.username, credential.password);
+//! relay.end_call("a call");
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! What of RFC 8656 is in: Allocate, Refresh, CreatePermission, ChannelBind, Send and Data indications, ChannelData,
 //! over UDP, IPv4 and IPv6 towards the client; STUN Binding. What is out, and the answer it gets: EVEN-PORT and
 //! RESERVATION-TOKEN 508; IPv6 relayed addresses 440; other transports than UDP 442; DONT-FRAGMENT 420 (nothing is

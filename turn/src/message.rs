@@ -3,6 +3,9 @@
 //! `stun-types` decodes and encodes; this module decides what counts. Attributes after MESSAGE-INTEGRITY are ignored
 //! but for MESSAGE-INTEGRITY-SHA256 and FINGERPRINT, the first of duplicates wins, FINGERPRINT is checked and last.
 
+#[cfg(test)]
+mod rfc5769;
+
 use std::net::SocketAddr;
 
 use stun_types::attribute::{

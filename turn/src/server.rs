@@ -168,6 +168,10 @@ impl Server {
     /// Takes one datagram; gives the one datagram to send for it, if any, which may lie in the packet's buffer.
     pub fn receive<'a>(&'a mut self, now: Now, from: &FiveTuple, packet: Packet<'a>) -> Option<Transmit<'a>> {
         self.handle_timeout(now);
+        // Port 0 cannot be sent to; only a forger sends from it.
+        if from.client.socket_addr().port() == 0 {
+            return self.count_drop(DropReason::Malformed);
+        }
         let bytes = packet.bytes();
         if channel_data::is_channel_data(bytes) {
             return self.channel_data(now, from, packet);
@@ -299,5 +303,20 @@ impl Server {
     /// Calls that have allocations.
     pub fn calls(&self) -> usize {
         self.calls.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stranger_never_gets_more_than_two_and_a_half_times_what_it_sent() {
+        let mut server = Server::new(Settings::new("visavis", b"secret"), [1; 32]).unwrap();
+        let now = Now { monotonic: Duration::from_secs(1), unix: 1_800_000_000 };
+        let client = ClientAddr::new("198.51.100.7:4000".parse().unwrap());
+        assert_eq!(server.admit_answer(now, client, 28, 70), Ok(()));
+        assert_eq!(server.admit_answer(now, client, 28, 71), Err(DropReason::Amplification));
+        assert_eq!(server.admit_answer(now, client, 27, 68), Err(DropReason::Amplification));
     }
 }

@@ -1,7 +1,7 @@
 //! The UDP socket: batches in, single datagrams out, each from the address that the client sent to.
 
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 use mio::{Interest, Registry, Token};
 use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
@@ -81,10 +81,12 @@ impl Socket {
         self.socket.try_io(receive)
     }
 
-    /// The five-tuple of what was received.
-    pub(crate) fn five_tuple(&self, meta: &RecvMeta) -> FiveTuple {
-        let local_ip = meta.dst_ip.unwrap_or(self.local.ip());
-        FiveTuple::udp(meta.addr, SocketAddr::new(local_ip, self.local.port()))
+    /// The five-tuple of what was received; none if it was sent to a group, whose address cannot answer. (To try
+    /// would cost everyone: after one EINVAL quinn-udp sends no more trains.)
+    pub(crate) fn five_tuple(&self, meta: &RecvMeta) -> Option<FiveTuple> {
+        let local_ip = meta.dst_ip.unwrap_or(self.local.ip()).to_canonical();
+        let is_group = local_ip.is_multicast() || local_ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+        (!is_group).then(|| FiveTuple::udp(meta.addr, SocketAddr::new(local_ip, self.local.port())))
     }
 
     /// Sends one datagram from the address its client sent to.
@@ -101,12 +103,10 @@ impl Socket {
         self.socket.try_io(|| self.state.try_send(UdpSockRef::from(&self.socket), &outgoing))
     }
 
-    /// An IPv6 socket reaches IPv4 clients by their IPv4-mapped addresses.
+    /// An IPv6 socket reaches IPv4 clients by their IPv4-mapped addresses. (Linux takes the plain ones too.)
     fn reachable(&self, client: SocketAddr) -> SocketAddr {
         match client.ip() {
-            IpAddr::V4(v4) if self.local.is_ipv6() => {
-                SocketAddr::from((v4.to_ipv6_mapped(), client.port()))
-            }
+            IpAddr::V4(v4) if self.local.is_ipv6() => SocketAddr::from((v4.to_ipv6_mapped(), client.port())),
             _ => client,
         }
     }

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::{Events, Poll, Token, Waker};
@@ -72,7 +73,7 @@ impl Worker {
             if let Err(error) = self.poll.poll(&mut events, pause.take().or_else(|| self.until_timeout()))
                 && error.kind() != io::ErrorKind::Interrupted
             {
-                pause = Some(PAUSE);
+                thread::sleep(PAUSE);
             }
             readable |= events.iter().any(|event| event.token() == SOCKET);
             loop {
@@ -110,7 +111,7 @@ impl Worker {
         loop {
             match self.commands.try_recv() {
                 Ok(Command::EndSeat { call, seat, barred }) => {
-                    self.server.end_seat(self.now(), &call, &seat, barred)
+                    self.server.end_seat(self.now(), &call, &seat, barred);
                 }
                 Ok(Command::EndCall { call, barred }) => self.server.end_call(self.now(), &call, barred),
                 // Whoever asked may have stopped waiting; that is no error here.
@@ -157,7 +158,7 @@ fn serve_train(
     buffer: &mut [u8],
     meta: &RecvMeta,
 ) {
-    let from = socket.five_tuple(meta);
+    let Some(from) = socket.five_tuple(meta) else { return };
     let train_end = HEADROOM + meta.len;
     let mut start = HEADROOM;
     while start < train_end {

@@ -18,7 +18,7 @@ const LONGEST_LIFETIME: u32 = 3600;
 const UDP: u8 = 17;
 
 /// Values of the address family attributes.
-const IPV4: u8 = 0x01;
+pub(super) const IPV4: u8 = 0x01;
 const IPV6: u8 = 0x02;
 
 impl Server {

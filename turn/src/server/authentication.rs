@@ -30,6 +30,7 @@ pub(super) enum Refusal {
     AddressFamilyNotSupported,
     WrongCredentials,
     UnsupportedTransport,
+    PeerAddressFamilyMismatch,
     AllocationQuotaReached,
     InsufficientCapacity,
 }
@@ -44,6 +45,7 @@ impl Refusal {
             Refusal::AddressFamilyNotSupported => (440, "Address Family not Supported"),
             Refusal::WrongCredentials => (441, "Wrong Credentials"),
             Refusal::UnsupportedTransport => (442, "Unsupported Transport Protocol"),
+            Refusal::PeerAddressFamilyMismatch => (443, "Peer Address Family Mismatch"),
             Refusal::AllocationQuotaReached => (486, "Allocation Quota Reached"),
             Refusal::InsufficientCapacity => (508, "Insufficient Capacity"),
         }

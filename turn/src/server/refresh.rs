@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::allocate::lifetime;
+use super::allocate::{IPV4, lifetime};
 use super::authentication::{Refusal, Request};
 use super::{Now, Server};
 use crate::address::RelayedAddr;
@@ -18,6 +18,13 @@ impl Server {
         request: &Request<'_>,
     ) -> Result<Response, Refusal> {
         let relayed = self.allocation_of(from, request)?;
+        if request
+            .message
+            .first(attribute::REQUESTED_ADDRESS_FAMILY)
+            .is_some_and(|family| family.first() != Some(&IPV4))
+        {
+            return Err(Refusal::PeerAddressFamilyMismatch);
+        }
         let wants_end = request.message.first(attribute::LIFETIME) == Some(&[0; 4]);
         let granted = if wants_end { 0 } else { lifetime(request.message)? };
         if wants_end {

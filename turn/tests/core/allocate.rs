@@ -294,6 +294,22 @@ fn a_refresh_with_lifetime_zero_ends_the_allocation() {
 }
 
 #[test]
+fn a_refresh_of_the_other_address_family_gets_443() {
+    let mut lab = Lab::new();
+    let (mut party, _) = lab.allocated("call", "1", "198.51.100.7:4000");
+    let zero = (LIFETIME, &[0; 4][..]);
+    assert_eq!(
+        party.request(&mut lab, REFRESH, &[(REQUESTED_ADDRESS_FAMILY, &[2, 0, 0, 0]), zero]).error(),
+        443
+    );
+    assert_eq!(lab.server.allocations(), 1);
+    assert!(
+        party.request(&mut lab, REFRESH, &[(REQUESTED_ADDRESS_FAMILY, &[1, 0, 0, 0]), zero]).is_success()
+    );
+    assert_eq!(lab.server.allocations(), 0);
+}
+
+#[test]
 fn an_allocation_belongs_to_its_seat() {
     let mut lab = Lab::new();
     let (_, relayed) = lab.allocated("call", "1", "198.51.100.7:4000");

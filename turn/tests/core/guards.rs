@@ -95,6 +95,11 @@ fn a_wrong_or_misplaced_fingerprint_is_not_answered() {
     let mut misplaced = good.clone();
     append(&mut misplaced, SOFTWARE, b"x");
     assert!(lab.receive(&client, &misplaced).is_none());
+    // The same, with a checksum made for the header as it stands now.
+    let crc = stun_types::attribute::Fingerprint::compute(&[&misplaced[..20]]);
+    let fingerprint = stun_types::attribute::Fingerprint::new(crc);
+    stun_types::attribute::AttributeWriteExt::write_into(&fingerprint, &mut misplaced[20..28]).unwrap();
+    assert!(lab.receive(&client, &misplaced).is_none());
     let plain = write(MessageClass::Request, BINDING, 6, &[]).finish();
     assert_eq!(lab.answer(&client, &plain).unwrap().value(FINGERPRINT), None);
 }

@@ -106,6 +106,14 @@ fn a_binding_request_is_answered_with_the_address_it_came_from() {
     }
 }
 
+#[test]
+fn a_forged_source_port_of_zero_is_not_answered() {
+    let mut lab = Lab::new();
+    let request = write(MessageClass::Request, BINDING, 1, &[]).finish();
+    assert!(lab.receive(&at("198.51.100.7:0"), &request).is_none());
+    assert!(lab.receive(&at("198.51.100.7:1"), &request).is_some());
+}
+
 /// A datagram as a stranger might send it: noise, or something that looks like a message.
 fn datagram() -> impl Strategy<Value = Vec<u8>> {
     let noise = proptest::collection::vec(any::<u8>(), 0..200);

@@ -1,7 +1,7 @@
 //! What the state machine cannot show: addresses, trains, unreachable clients, ports, the handle.
 
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
@@ -95,13 +95,18 @@ impl Party {
     }
 }
 
+/// Sockets on the loopback forms, all on one port.
 fn listening() -> Vec<UdpSocket> {
-    let first = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let port = first.local_addr().unwrap().port();
-    let mut sockets = vec![first];
-    for ip in [IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
-        sockets.push(UdpSocket::bind(SocketAddr::new(ip, port)).unwrap());
-    }
+    let ips = ["127.0.0.1", "127.0.0.2", "::1"].map(|ip| ip.parse::<IpAddr>().unwrap());
+    let on_one_port = || -> std::io::Result<Vec<UdpSocket>> {
+        let first = UdpSocket::bind(SocketAddr::new(ips[0], 0))?;
+        let port = first.local_addr()?.port();
+        let others = ips[1..].iter().map(|ip| UdpSocket::bind(SocketAddr::new(*ip, port)));
+        std::iter::once(Ok(first)).chain(others).collect()
+    };
+    // Another test may hold the port on one of the addresses.
+    let sockets =
+        std::iter::repeat_with(on_one_port).take(10).find_map(Result::ok).expect("a port free on all three");
     for socket in &sockets {
         socket.set_nonblocking(true).unwrap();
     }
@@ -260,8 +265,8 @@ fn a_port_in_use_is_refused() {
 
 #[test]
 fn a_stopped_relay_frees_its_port_and_answers_with_zeros() {
-    let relay = relay_on("127.0.0.1:0");
-    let mut party = Party::of(&relay, "call", "1", "127.0.0.1");
+    let relay = relay_on("127.0.0.77:0");
+    let mut party = Party::of(&relay, "call", "1", "127.0.0.77");
     party.allocate();
     let handle = relay.clone();
     relay.shutdown();
@@ -274,7 +279,7 @@ fn a_stopped_relay_frees_its_port_and_answers_with_zeros() {
 
 #[test]
 fn a_relay_stops_with_its_last_handle() {
-    let relay = relay_on("127.0.0.1:0");
+    let relay = relay_on("127.0.0.77:0");
     let addr = relay.local_addr();
     let other = relay.clone();
     drop(relay);

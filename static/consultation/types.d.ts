@@ -1,0 +1,109 @@
+/** The shape of what the consultation page knows and hears. Types alone: no page loads this file. */
+
+import type { Summary } from "../shared/media.js";
+import type { Link, Path } from "../shared/peer.js";
+
+export type Role = "doctor" | "patient" | "guest";
+export type Screen =
+  | "looking"
+  | "code"
+  | "welcome"
+  | "early"
+  | "problem"
+  | "browser"
+  | "check"
+  | "waiting"
+  | "room"
+  | "call"
+  | "end";
+
+/** A catalogue of `shared/words/`. */
+export type Words = Record<string, string>;
+
+/** What happened: by the user, the browser, the broker or a partner. */
+export type Action = { type: string; [field: string]: any };
+
+/** A key of the words with what fills its holes; said once for each id. */
+export interface Sentence {
+  id: number;
+  key: string;
+  values: Record<string, string>;
+}
+
+/** Why a name cannot be read: our link has no secret, or it does not fit. */
+export type Locked = "no-secret" | "mismatch" | null;
+
+/** A device that waits. */
+export interface Knock {
+  knock: string;
+  seat: number;
+  role: Role;
+  /** RFC 3339. */
+  since: string;
+  device: "first" | "another";
+  name: string | null;
+  locked: Locked;
+}
+
+/** A partner who is let in. */
+export interface PeerState {
+  seat: number;
+  role: Role;
+  incarnation: number;
+  /** Its socket is lost; media may well flow. */
+  away: boolean;
+  /** `blocked`: for so long not connected that the network must be to blame. */
+  link: Link | "blocked";
+  path: Path;
+  /** `null`: not told yet. */
+  microphone: boolean | null;
+  camera: boolean | null;
+  name: string | null;
+  locked: Locked;
+}
+
+export interface State {
+  screen: Screen;
+  language: "de" | "en";
+  /** ms since 1970, of the last action. */
+  now: number;
+  practice: { name: string | null; phone: string | null };
+  /** As typed, or from the link. */
+  code: string;
+  /** The user's own. */
+  name: string;
+  /** What is wrong, on the screens `code`, `welcome`, `problem` and `browser`. */
+  problem: string | null;
+  role: Role | null;
+  seat: number | null;
+  startsAt: string | null;
+  opensAt: string | null;
+  expiresAt: string | null;
+  /** A reload is coming back to where it was. */
+  back: boolean;
+  joining: boolean;
+  media: Summary;
+  /** Sound waits for a click. */
+  hushed: boolean;
+  signaling: "idle" | "connecting" | "up" | "down" | "closed";
+  /** A doctor's page is open. */
+  doctor: boolean;
+  /** Another device holds this seat. */
+  occupied: boolean;
+  sentBack: boolean;
+  knocks: Knock[];
+  /** Names of those this page let in, by seat. */
+  admitted: Record<number, string | null>;
+  peers: Record<number, PeerState>;
+  panel: "none" | "more" | "arrivals";
+  /** The own picture is the large one. */
+  swapped: boolean;
+  /** Where the small picture lies, in the direction of writing. */
+  corner: "end-top" | "end-bottom" | "start-bottom" | "start-top";
+  /** How the consultation ended for this page. */
+  end: string | null;
+  /** A small line on the screen. */
+  notice: Sentence | null;
+  /** For the one polite live region. */
+  announcement: Sentence | null;
+}

@@ -1,0 +1,103 @@
+/**
+ * Patient and doctor meet: every pair of browsers, either as the doctor, on a direct path and over the relay. What the
+ * page says about the way is held against getStats and the relay's own counter.
+ */
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, describe, test } from "node:test";
+import de from "../../static/shared/words/de.js";
+import { close, launch } from "./lib/browser.js";
+import { longestGap, meet } from "./lib/meeting.js";
+import { Server } from "./lib/server.js";
+import { until } from "./lib/until.js";
+import { cleanUp, leaveAll } from "./lib/visit.js";
+
+/** @typedef {import("./lib/visit.js").Visit} Visit */
+
+const ROUNDS = process.env.VISAVIS_LONG ? 10 : 1;
+const SOAK_MS = 10 * 60_000;
+
+/** @type {Server} */
+let server;
+/** @type {Record<"one" | "two" | "firefox", import("./lib/browser.js").Browser>} */
+let browsers;
+
+before(async () => {
+  server = await Server.start();
+  browsers = { one: await launch("chromium"), two: await launch("chromium"), firefox: await launch("firefox") };
+});
+afterEach(leaveAll);
+after(() => cleanUp(server));
+
+/** @type {{ doctor: keyof typeof browsers, patient: keyof typeof browsers, said: string }[]} */
+const PAIRS = [
+  { doctor: "one", patient: "two", said: "Chromium and Chromium" },
+  { doctor: "one", patient: "firefox", said: "the doctor in Chromium, the patient in Firefox" },
+  { doctor: "firefox", patient: "two", said: "the doctor in Firefox, the patient in Chromium" },
+];
+
+describe("a call carries sound and picture both ways and tells its way truthfully", () => {
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const { doctor, patient, said } of PAIRS) {
+      for (const path of /** @type {const} */ (["direct", "relayed"])) {
+        test(`${path}, ${said}`, async (context) => {
+          const relayOnly = path === "relayed";
+          const pair = { doctor: browsers[doctor], patient: browsers[patient] };
+          const meeting = await meet(server, pair, { both: { relayOnly } });
+          for (const visit of [meeting.doctor, meeting.patient]) {
+            await visit.says("#chip-text", de[`path.${path}`]);
+            assert.match((await visit.flow()).types, relayOnly ? /relay/ : /^(host|srflx|prflx)-(host|srflx|prflx)$/);
+          }
+          await relayCountsRight(meeting.consultation.id, path);
+          context.diagnostic(await timesOf(meeting));
+        });
+      }
+    }
+  }
+});
+
+test("addresses that the browser hides behind .local names make a direct call, too", async () => {
+  const pair = { doctor: await launch("chromium", { fakeAsk: false }), patient: await launch("chromium", { fakeAsk: false }) };
+  const meeting = await meet(server, pair, { both: { permissions: ["camera", "microphone"] } });
+  for (const visit of [meeting.doctor, meeting.patient]) {
+    await visit.says("#chip-text", de["path.direct"]);
+    const own = (await visit.frames()).filter(({ from, message }) => from === "page" && message.type === "candidate" && message.candidate);
+    const hosts = own.map(({ message }) => message.candidate.candidate).filter((candidate) => / typ host/.test(candidate));
+    assert.ok(hosts.length > 0, "there are host candidates");
+    for (const candidate of hosts) assert.match(candidate, /\.local /, "every host address is a .local name");
+  }
+  await relayCountsRight(meeting.consultation.id, "direct");
+  await leaveAll();
+  await Promise.all([close(pair.doctor), close(pair.patient)]);
+});
+
+test("a call of ten minutes never stops", { skip: !process.env.VISAVIS_LONG }, async (context) => {
+  const { doctor, patient } = await meet(server, { doctor: browsers.one, patient: browsers.two });
+  await Promise.all([doctor.sample(), patient.sample()]);
+  const ends = Date.now() + SOAK_MS;
+  while (Date.now() < ends) await Promise.all([doctor, patient].map((visit) => visit.receives({ frames: 100, packets: 250 })));
+  const gaps = await Promise.all([doctor, patient].map(async (visit) => longestGap(await visit.samples())));
+  context.diagnostic(`longest time without a new frame: ${gaps.join(" and ")} ms`);
+});
+
+/**
+ * @param {string} id
+ * @param {"direct" | "relayed"} path
+ */
+async function relayCountsRight(id, path) {
+  const { mediaBytes } = (await server.show(id)).relay;
+  if (path === "direct") return assert.equal(mediaBytes, 0, "a direct call must not pass through the relay");
+  await until("the relay's counter grows", async () => (await server.show(id)).relay.mediaBytes > mediaBytes + 10_000);
+}
+
+/** @param {{ doctor: Visit, patient: Visit }} meeting */
+async function timesOf({ doctor, patient }) {
+  const admitted = (await doctor.frames()).find(({ message }) => message.type === "admit")?.at ?? NaN;
+  const first = await Promise.all([doctor, patient].map((visit) => visit.read(() => /** @type {any} */ (window).__seen.firstFrameAt)));
+  const frames = await patient.frames();
+  /** @param {string} type */
+  const at = (type) => frames.find(({ message }) => message.type === type)?.at ?? NaN;
+  const opened = await patient.read(() => performance.timeOrigin);
+  return `admit to first frame: doctor ${Math.round(first[0] - admitted)} ms, patient ${Math.round(first[1] - admitted)} ms; `
+    + `opening to ready ${Math.round(at("seen") - opened)} ms; join to waiting ${Math.round(at("waiting") - at("join"))} ms`;
+}

@@ -1,0 +1,148 @@
+/**
+ * What a test adds to a page from outside, before any script of the page runs: eyes on its connections and sockets, and
+ * the conditions of the experiment (relay only, devices that fail, storage that is blocked, a page that disobeys).
+ * The page itself has no switch for any of this. The function is sent to the browser as text: it may use nothing of this file.
+ */
+
+/**
+ * @typedef {object} Conditions
+ * @property {boolean} [relayOnly]     `iceTransportPolicy: "relay"` on every connection
+ * @property {string[]} [deaf]         message types of the broker that never reach the page
+ * @property {boolean} [stubborn]      the page cannot close a connection, stop a track or hear its socket close
+ * @property {Record<string, [name: string, message: string]>} [failing]  what getUserMedia throws: for `camera`, `microphone` or `both`
+ * @property {boolean} [noStorage]     sessionStorage, localStorage and cookies throw
+ */
+
+/** @param {Conditions} conditions */
+export function instrument(conditions) {
+  const now = () => performance.timeOrigin + performance.now();
+  const { relayOnly, deaf = [], stubborn, failing, noStorage } = conditions;
+  /** @type {any} */
+  const seen = { connections: [], frames: [], closes: [], refused: [], firstFrameAt: 0, samples: [] };
+  /** @type {any} */ (window).__seen = seen;
+
+  /** @param {RTCConfiguration | undefined} wanted */
+  const configured = (wanted) => (relayOnly ? { ...wanted, iceTransportPolicy: /** @type {const} */ ("relay") } : wanted);
+
+  /** @param {RTCPeerConnection} connection */
+  const noteFirstFrame = async (connection) => {
+    if (seen.firstFrameAt || connection.signalingState === "closed") return;
+    const report = await connection.getStats();
+    const decoded = [...report.values()].some((entry) => entry.type === "inbound-rtp" && entry.framesDecoded > 0);
+    if (decoded) seen.firstFrameAt ||= now();
+    else setTimeout(() => noteFirstFrame(connection), 10);
+  };
+
+  window.RTCPeerConnection = class extends RTCPeerConnection {
+    /** @param {RTCConfiguration} [wanted] */
+    constructor(wanted) {
+      super(configured(wanted));
+      seen.connections.push(this);
+      this.addEventListener("track", ({ track }) => track.kind === "video" && noteFirstFrame(this));
+    }
+
+    /** @param {RTCConfiguration} [wanted] */
+    setConfiguration(wanted) {
+      super.setConfiguration(configured(wanted));
+    }
+
+    close() {
+      /** @type {any} */ (this).closedAt ??= now();
+      if (!stubborn) super.close();
+    }
+  };
+  if (stubborn) MediaStreamTrack.prototype.stop = () => {};
+
+  window.WebSocket = class extends WebSocket {
+    /**
+     * @param {string} url
+     * @param {string | string[]} [protocols]
+     */
+    constructor(url, protocols) {
+      super(url, protocols);
+      this.addEventListener("message", (event) => {
+        seen.frames.push({ at: now(), from: "broker", data: event.data });
+        if (deaf.includes(JSON.parse(event.data).type)) event.stopImmediatePropagation();
+      });
+      this.addEventListener("close", (event) => {
+        seen.closes.push({ at: now(), code: event.code });
+        if (stubborn) event.stopImmediatePropagation();
+      });
+    }
+
+    /** @param {string} data */
+    send(data) {
+      seen.frames.push({ at: now(), from: "page", data });
+      super.send(data);
+    }
+  };
+
+  if (failing) {
+    const granted = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = async (wanted) => {
+      const both = wanted?.audio && wanted.video && (failing.both ?? failing.camera ?? failing.microphone);
+      const trouble = both || (wanted?.audio && failing.microphone) || (wanted?.video && failing.camera);
+      if (!trouble) return granted(wanted);
+      seen.refused.push(trouble[0]);
+      throw new DOMException(trouble[1], trouble[0]);
+    };
+  }
+
+  if (noStorage) {
+    const blocked = () => {
+      throw new DOMException("The user denied permission to access the data.", "SecurityError");
+    };
+    for (const storage of ["sessionStorage", "localStorage", "indexedDB", "caches"]) {
+      Object.defineProperty(window, storage, { get: blocked });
+    }
+    Object.defineProperty(Document.prototype, "cookie", { get: blocked, set: blocked });
+  }
+}
+
+/**
+ * What goes through the page's connections at the moment, by getStats. Runs in the page.
+ * @returns {Promise<Flow>}
+ */
+/**
+ * @typedef {object} Flow
+ * @property {number} at
+ * @property {number} open        connections that are not closed
+ * @property {number} decoded     video frames, received and decoded
+ * @property {number} packets     audio packets received
+ * @property {number} received    RTP packets received, audio and video
+ * @property {number} sent        RTP packets sent, audio and video
+ * @property {number} energy      of the received sound
+ * @property {string} types       of the selected pair's candidates, local and remote
+ */
+export async function measure() {
+  const flow = { at: performance.timeOrigin + performance.now(), open: 0, decoded: 0, packets: 0, received: 0, sent: 0, energy: 0, types: "" };
+  for (const connection of /** @type {any} */ (window).__seen.connections) {
+    if (connection.signalingState === "closed") continue;
+    flow.open++;
+    const report = await connection.getStats();
+    const entries = [...report.values()];
+    for (const entry of entries) {
+      if (entry.type === "outbound-rtp") flow.sent += entry.packetsSent ?? 0;
+      if (entry.type !== "inbound-rtp") continue;
+      flow.received += entry.packetsReceived ?? 0;
+      if (entry.kind === "video") flow.decoded += entry.framesDecoded ?? 0;
+      if (entry.kind !== "audio") continue;
+      flow.packets += entry.packetsReceived ?? 0;
+      flow.energy += entry.totalAudioEnergy ?? 0;
+    }
+    const transport = entries.find((entry) => entry.type === "transport" && entry.selectedCandidatePairId);
+    const pair = transport
+      ? report.get(transport.selectedCandidatePairId)
+      : entries.find((entry) => entry.type === "candidate-pair" && (entry.selected || (entry.nominated && entry.state === "succeeded")));
+    if (pair) flow.types = [report.get(pair.localCandidateId), report.get(pair.remoteCandidateId)].map((entry) => entry?.candidateType).join("-");
+  }
+  return flow;
+}
+
+/** Begins to note the flow every 50 ms, in `__seen.samples`. Runs in the page; `measure` must be there as `__measure`. */
+export function sample() {
+  const page = /** @type {any} */ (window);
+  page.__seen.samples = [];
+  clearInterval(page.__sampling);
+  page.__sampling = setInterval(async () => page.__seen.samples.push(await page.__measure()), 50);
+}

@@ -1,0 +1,132 @@
+/**
+ * The real binary on a free port with a data directory of its own: started, asked, restarted and stopped. Consultations
+ * are planned the way an operator plans them, on the command line.
+ */
+
+import { execFile, spawn } from "node:child_process";
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+const root = new URL("../../..", import.meta.url).pathname;
+const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
+/** `VISAVIS_BINARY` names another build of the same sources. */
+export const BINARY = process.env.VISAVIS_BINARY ?? join(target, "release", "visavis");
+const START_MS = 10_000;
+const STOP_MS = 10_000;
+
+/** @typedef {{ seat: number, role: string, code: string, link: string }} Seat */
+/** @typedef {{ id: string, startsAt: string, expiresAt: string, seats: Seat[], doctor: Seat, patient: Seat, guest: Seat }} Consultation */
+
+export class Server {
+  origin = "";
+  /** Everything the server wrote, logs included, over all its lives. */
+  output = "";
+  /** @type {import("node:child_process").ChildProcess | null} */
+  #process = null;
+  #dataDir;
+  #options;
+
+  /**
+   * @param {string} dataDir
+   * @param {{ args?: string[], env?: Record<string, string> }} options
+   */
+  constructor(dataDir, options) {
+    this.#dataDir = dataDir;
+    this.#options = options;
+  }
+
+  /** @param {{ args?: string[], env?: Record<string, string> }} [options] */
+  static async start(options = {}) {
+    const server = new Server(await mkdtemp(join(tmpdir(), "visavis-test-")), options);
+    await server.#run("127.0.0.1:0");
+    return server;
+  }
+
+  get dataDir() {
+    return this.#dataDir;
+  }
+
+  /** SIGTERM, and again on the same port and the same data. @returns how long nobody listened, in ms */
+  async restart() {
+    const { port } = new URL(this.origin);
+    const began = Date.now();
+    await this.#end();
+    await this.#run(`127.0.0.1:${port}`);
+    return Date.now() - began;
+  }
+
+  async stop() {
+    await this.#end();
+    await rm(this.#dataDir, { recursive: true, force: true });
+  }
+
+  /**
+   * Plans a consultation on the command line.
+   * @param {string[]} args
+   * @returns {Promise<Consultation>}
+   */
+  async plan(...args) {
+    const planned = JSON.parse(await this.command("consultation", "new", "--json", ...args));
+    /** @param {string} role */
+    const of = (role) => planned.seats.find((/** @type {Seat} */ seat) => seat.role === role);
+    return { ...planned, doctor: of("doctor"), patient: of("patient"), guest: of("guest") };
+  }
+
+  /** @param {string[]} args */
+  async command(...args) {
+    const { stdout } = await promisify(execFile)(BINARY, [...args, "--data-dir", this.#dataDir]);
+    return stdout;
+  }
+
+  /**
+   * What the API tells about a consultation.
+   * @param {string} id
+   */
+  async show(id) {
+    const token = (await readFile(join(this.#dataDir, "operator-token"), "utf8")).trim();
+    const answer = await fetch(`${this.origin}/api/consultations/${id}`, { headers: { authorization: `Bearer ${token}` } });
+    if (!answer.ok) throw new Error(`GET /api/consultations/${id}: ${answer.status}`);
+    return answer.json();
+  }
+
+  /** Every file under the data directory. @returns {Promise<Map<string, Buffer>>} */
+  async files() {
+    const entries = await readdir(this.#dataDir, { recursive: true, withFileTypes: true });
+    const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath ?? entry.path, entry.name));
+    return new Map(await Promise.all(paths.map(async (path) => /** @type {const} */ ([path, await readFile(path)]))));
+  }
+
+  /** @param {string} listen */
+  async #run(listen) {
+    const args = ["--data-dir", this.#dataDir, "--listen", listen, ...(this.#options.args ?? [])];
+    const child = spawn(BINARY, args, { env: { ...process.env, ...this.#options.env }, stdio: ["ignore", "pipe", "pipe"] });
+    this.#process = child;
+    child.stderr.on("data", (text) => (this.output += text));
+    this.origin = await new Promise((resolve, reject) => {
+      let said = "";
+      const late = setTimeout(() => reject(new Error(`no address within ${START_MS / 1000} s: ${this.output}`)), START_MS);
+      child.stdout.on("data", (text) => {
+        this.output += text;
+        said += text;
+        const address = /listens on (http:\S+)\n/.exec(said);
+        if (!address) return;
+        clearTimeout(late);
+        resolve(address[1]);
+      });
+      child.on("error", reject);
+      child.on("exit", (code) => reject(new Error(`visavis ended with ${code}: ${this.output}`)));
+    });
+  }
+
+  async #end() {
+    const child = this.#process;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.on("exit", resolve));
+    child.kill("SIGTERM");
+    const late = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
+    await ended;
+    clearTimeout(late);
+  }
+}

@@ -1,0 +1,202 @@
+/** Walks through the consultation as the state knows it, and the samples that the browser tests draw. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { STATES } from "../../static/consultation/samples.js";
+import { initialState, reduce } from "../../static/consultation/state.js";
+import de from "../../static/shared/words/de.js";
+
+/** @typedef {import("../../static/consultation/types.js").State} State */
+
+const times = { startsAt: "2026-11-21T09:00:00Z", opensAt: "2026-11-21T08:30:00Z", expiresAt: "2026-11-22T09:00:00Z" };
+const seen = { type: "seen", role: "patient", seat: 2, state: "open", ...times };
+const waiting = { type: "waiting", consultation: "c", seat: 2, role: "patient", knock: "k", occupied: false, ...times };
+const welcome = { type: "welcome", consultation: "c", seat: 2, role: "patient", incarnation: 1, token: "t", iceServers: [], ...times };
+const doctorPeer = { type: "peer", seat: 1, role: "doctor", incarnation: 1, key: "K" };
+const patientPeer = { type: "peer", seat: 2, role: "patient", incarnation: 1, key: "K" };
+const knock = { type: "knock", knock: "k", seat: 2, role: "patient", since: times.startsAt, device: "first" };
+
+test("a_patient_walks_from_the_link_to_the_call_and_out", () => {
+  let state = walk(initialState(), { type: "look", code: "K" });
+  assert.equal(state.screen, "looking");
+  state = hear(state, seen);
+  assert.equal(state.screen, "welcome");
+  state = walk(state, { type: "submitName", name: "  " });
+  assert.deepEqual([state.screen, state.problem], ["welcome", "name-missing"]);
+  state = walk(state, { type: "submitName", name: " Maria " });
+  assert.deepEqual([state.screen, state.name], ["check", "Maria"]);
+  state = hear(walk(state, { type: "join" }), waiting);
+  assert.deepEqual([state.screen, state.joining], ["waiting", false]);
+  state = hear(state, { type: "doctor", seat: 1, key: "K" });
+  assert.equal(state.doctor, true);
+  state = hear(state, welcome, doctorPeer);
+  assert.equal(state.screen, "call");
+  assert.equal(state.peers[1].link, "connecting");
+  state = walk(state, { type: "link", seat: 1, link: "connected" }, { type: "path", seat: 1, path: "direct" });
+  assert.deepEqual([state.peers[1].link, state.peers[1].path], ["connected", "direct"]);
+  state = hear(state, { type: "ended" });
+  assert.deepEqual([state.screen, state.end, state.peers], ["end", "ended", {}]);
+});
+
+test("a_doctor_walks_from_the_link_to_the_room_and_lets_somebody_in", () => {
+  let state = hear(initialState(), { ...seen, role: "doctor", seat: 1 });
+  assert.equal(state.screen, "check");
+  state = hear(walk(state, { type: "join" }), { ...welcome, role: "doctor", seat: 1 });
+  assert.equal(state.screen, "room");
+  state = hear(state, knock);
+  assert.equal(state.announcement?.key, "room.somebodyKnocks");
+  state = walk(state, { type: "named", knock: "k", name: "Maria" });
+  assert.equal(state.knocks[0].name, "Maria");
+  state = hear(walk(state, { type: "admit", knock: "k" }), { type: "knockGone", knock: "k" }, patientPeer);
+  assert.deepEqual([state.screen, state.knocks.length, state.peers[2].name], ["call", 0, "Maria"]);
+  state = hear(state, { type: "gone", seat: 2, reason: "left" });
+  assert.deepEqual([state.screen, state.notice?.key, state.notice?.values.name], ["room", "gone.left", "Maria"]);
+});
+
+test("an_arrival_during_a_call_is_counted_in_silence", () => {
+  const call = doctorInCall();
+  const state = hear(call, { ...knock, knock: "x" });
+  assert.equal(state.knocks.length, 1);
+  assert.equal(state.announcement, call.announcement);
+  assert.equal(state.screen, "call");
+});
+
+test("a_page_that_comes_back_keeps_its_call_and_a_new_one_starts_anew", () => {
+  const call = walk(doctorInCall(), { type: "link", seat: 2, link: "connected" });
+  const away = hear(call, { type: "away", seat: 2, incarnation: 1 });
+  assert.equal(away.peers[2].away, true);
+  const back = hear(away, patientPeer);
+  assert.deepEqual([back.peers[2].away, back.peers[2].link], [false, "connected"]);
+  const anew = hear(away, { ...patientPeer, incarnation: 2 });
+  assert.deepEqual([anew.peers[2].link, anew.peers[2].microphone], ["connecting", null]);
+  assert.equal(hear(anew, { type: "away", seat: 2, incarnation: 1 }).peers[2].away, false, "of a page that is no more");
+});
+
+test("a_resumed_socket_shows_nobody_twice", () => {
+  const call = hear(doctorInCall(), knock);
+  const resumed = hear(call, { ...welcome, role: "doctor", seat: 1 });
+  assert.deepEqual([resumed.screen, resumed.knocks.length, resumed.peers[2].away], ["call", 0, true]);
+  const whole = hear(resumed, patientPeer, knock, knock);
+  assert.deepEqual([Object.keys(whole.peers), whole.knocks.length, whole.peers[2].away], [["2"], 1, false]);
+});
+
+test("a_name_stays_when_the_same_knock_is_told_again", () => {
+  const state = walk(hear(initialState(), knock), { type: "named", knock: "k", name: "Maria" });
+  assert.equal(hear(state, knock).knocks[0].name, "Maria");
+});
+
+test("whoever_is_sent_back_waits_and_is_told_so", () => {
+  const state = hear(patientInCall(), { type: "sentBack" }, waiting);
+  assert.deepEqual([state.screen, state.sentBack, state.peers], ["waiting", true, {}]);
+});
+
+test("every_farewell_ends_in_its_own_words", () => {
+  for (const type of ["refused", "removed", "replaced", "ended", "revoked"]) {
+    const state = hear(patientInCall(), { type });
+    assert.deepEqual([state.screen, state.end], ["end", type]);
+    assert.ok(de[`end.${type}.title`]);
+  }
+});
+
+test("every_reason_to_be_gone_has_its_words", () => {
+  for (const reason of ["left", "sentBack", "removed", "replaced", "ended", "revoked"]) {
+    const state = hear(doctorInCall(), { type: "gone", seat: 2, reason });
+    assert.deepEqual([state.peers, state.notice?.key], [{}, `gone.${reason}`]);
+    assert.ok(de[`gone.${reason}`]);
+  }
+});
+
+test("every_error_of_a_code_names_cause_and_next_step", () => {
+  for (const error of ["code-typo", "code-unknown"]) {
+    const state = hear(initialState(), { type: "error", error });
+    assert.deepEqual([state.screen, state.problem], ["code", error]);
+    assert.ok(de[`problem.${error}`]);
+  }
+  for (const error of ["code-expired", "code-revoked", "crowded"]) {
+    const state = hear(initialState(), { type: "error", error });
+    assert.deepEqual([state.screen, state.problem], ["problem", error]);
+    for (const part of ["title", "text", "next"]) assert.ok(de[`problem.${error}.${part}`]);
+  }
+  const early = hear(initialState(), { type: "error", error: "code-early", opensAt: times.opensAt });
+  assert.deepEqual([early.screen, early.opensAt], ["early", times.opensAt]);
+});
+
+test("somebody_early_goes_on_when_the_room_opens", () => {
+  const early = hear(initialState(), { ...seen, state: "early" });
+  assert.equal(early.screen, "early");
+  assert.equal(hear(early, seen).screen, "welcome");
+});
+
+test("looking_again_after_a_lost_socket_disturbs_nobody_who_went_on", () => {
+  const state = walk(hear(initialState(), seen), { type: "submitName", name: "Maria" });
+  assert.equal(hear(state, seen).screen, "check");
+});
+
+test("a_lost_socket_is_said_once_and_ends_no_call", () => {
+  const call = walk(patientInCall(), { type: "signaling", signaling: "up" });
+  const down = walk(call, { type: "signaling", signaling: "down" });
+  assert.deepEqual([down.screen, down.announcement?.key], ["call", "signaling.down"]);
+  assert.equal(walk(down, { type: "signaling", signaling: "down" }).announcement, down.announcement);
+  assert.equal(walk(down, { type: "signaling", signaling: "up" }).announcement?.key, "signaling.up");
+  const closed = walk(call, { type: "signaling", signaling: "closed", code: 1008 });
+  assert.equal(closed.screen, "call");
+});
+
+test("a_socket_closed_for_good_before_the_call_says_what_to_do", () => {
+  const state = hear(initialState(), seen);
+  assert.equal(walk(state, { type: "signaling", signaling: "closed", code: 1008 }).problem, "too-many");
+  assert.equal(walk(state, { type: "signaling", signaling: "closed", code: 1003 }).problem, "unavailable");
+});
+
+test("a_network_without_video_is_said_until_a_line_comes", () => {
+  const blocked = walk(patientInCall(), { type: "link", seat: 1, link: "blocked" });
+  assert.equal(blocked.announcement?.key, "link.blocked");
+  assert.equal(walk(blocked, { type: "link", seat: 1, link: "interrupted" }).peers[1].link, "blocked");
+  assert.equal(walk(blocked, { type: "link", seat: 1, link: "connected" }).peers[1].link, "connected");
+});
+
+test("nothing_happens_to_a_seat_that_is_not_there", () => {
+  const state = patientInCall();
+  assert.equal(hear(state, { type: "gone", seat: 9, reason: "left" }), state);
+  assert.equal(walk(state, { type: "link", seat: 9, link: "connected" }), state);
+  assert.equal(walk(state, { type: "path", seat: 9, path: "direct" }), state);
+});
+
+test("the_samples_have_every_screen_and_distinct_names", () => {
+  const screens = ["browser", "call", "check", "code", "early", "end", "looking", "problem", "room", "waiting", "welcome"];
+  assert.deepEqual([...new Set(STATES.map(({ state }) => state.screen))].sort(), screens);
+  assert.equal(new Set(STATES.map(({ name }) => name)).size, STATES.length);
+});
+
+test("the_samples_have_every_problem_and_every_end_that_has_words", () => {
+  /** @param {RegExp} pattern */
+  const named = (pattern) => [...new Set(Object.keys(de).flatMap((key) => pattern.exec(key)?.[1] ?? []))].sort();
+  /** @param {State["screen"][]} screens @param {"problem" | "end"} field */
+  const sampled = (screens, field) =>
+    [...new Set(STATES.filter(({ state }) => screens.includes(state.screen)).map(({ state }) => state[field]))].filter(Boolean).sort();
+  assert.deepEqual(sampled(["code"], "problem"), named(/^problem\.(code-[a-z]+)$/));
+  assert.deepEqual(sampled(["problem"], "problem"), named(/^problem\.([a-z-]+)\.title$/));
+  assert.deepEqual(sampled(["browser"], "problem"), named(/^browser\.([a-z-]+)\.text$/));
+  assert.deepEqual(sampled(["end"], "end"), named(/^end\.(\w+)\.title$/));
+  const troubles = STATES.flatMap(({ state }) => Object.values(state.media.trouble)).filter(Boolean);
+  assert.deepEqual([...new Set(troubles)].sort(), [...new Set(named(/^trouble\.([a-z-]+)\./))]);
+});
+
+function patientInCall() {
+  return hear(initialState(), welcome, doctorPeer);
+}
+
+function doctorInCall() {
+  return hear(initialState(), { ...welcome, role: "doctor", seat: 1 }, patientPeer);
+}
+
+/** @param {State} state @param {import("../../static/consultation/types.js").Action[]} actions */
+function walk(state, ...actions) {
+  return actions.reduce(reduce, state);
+}
+
+/** @param {State} state @param {import("../../static/shared/signaling.js").Message[]} messages */
+function hear(state, ...messages) {
+  return walk(state, ...messages.map((message) => ({ type: "server", message })));
+}
