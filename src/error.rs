@@ -19,6 +19,12 @@ pub enum Error {
     /// No such consultation or seat.
     #[error("There is no {0} with this number.")]
     NotFound(&'static str),
+    /// The API has no such path.
+    #[error("There is nothing under this path. /api/openapi.json lists what there is.")]
+    NoPath,
+    /// The path takes other methods; the header `Allow` names them.
+    #[error("This path does not take this method. /api/openapi.json lists which it takes.")]
+    NoMethod,
     /// The consultation was called off.
     #[error("This consultation was revoked. Create a new one.")]
     Revoked,
@@ -48,6 +54,8 @@ impl Error {
             }
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "Not signed in"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not-found", "Not found"),
+            Self::NoPath => (StatusCode::NOT_FOUND, "not-found", "Not found"),
+            Self::NoMethod => (StatusCode::METHOD_NOT_ALLOWED, "method", "Method not allowed"),
             Self::Revoked => (StatusCode::CONFLICT, "revoked", "Revoked"),
             Self::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store", "Store unavailable"),
         }

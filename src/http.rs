@@ -50,6 +50,8 @@ fn api() -> Router<Arc<App>> {
         .route("/", post(consultation::post).get(consultation::list))
         .route("/{id}", get(consultation::show).delete(consultation::delete))
         .route("/{id}/seats/{seat}/reissue", post(consultation::reissue))
+        .fallback(|| async { Error::NoPath })
+        .method_not_allowed_fallback(|| async { Error::NoMethod })
         .layer(axum::extract::DefaultBodyLimit::max(16 * 1024))
 }
 

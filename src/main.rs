@@ -84,7 +84,9 @@ async fn until_signal() {
 fn logs(json: bool) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("VISAVIS_LOG")
         .unwrap_or_else(|_| "info,sqlx=warn".into());
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let logs =
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
     if json { logs.json().init() } else { logs.init() }
 }
 
@@ -100,7 +102,10 @@ fn explain(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let text = error.to_string();
-    let cause = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    // The first paragraph: what is wrong, and below it what is missing.
+    let cause: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let cause = cause.join(" ");
+    let cause = cause.trim_start_matches("error: ");
     refuse(&format!("{cause} (visavis --help lists the options)"))
 }
 

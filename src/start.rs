@@ -62,6 +62,7 @@ pub async fn start(config: Config) -> Result<Running, Refusal> {
     let relay = visavis_turn::Relay::start(settings, udp)
         .map_err(|error| refuse(format!("The relay does not start: {error}.")))?;
     let public_url = config.public_url(address.port());
+    tracing::info!(%address, %public_url, "serving");
     warn_about(&config, &public_url, address);
     let app = crate::app(config, public_url, secrets, store, relay);
     let local = listen_locally(&app.config)?;

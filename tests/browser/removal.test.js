@@ -16,7 +16,6 @@ import { cleanUp, leaveAll } from "./lib/visit.js";
 
 /** Not a packet for so long means that none will come. */
 const SILENT_MS = 1500;
-const DEAF = { stubborn: true, deaf: ["sentBack", "waiting", "removed", "refused", "revoked", "ended", "replaced", "gone"] };
 
 /** @type {Server} */
 let server;
@@ -50,8 +49,9 @@ for (const { said, act, end } of WAYS) {
 
   for (const relayOnly of [false, true]) {
     test(`after “${said}” nobody exchanges frames with a page that disobeys, ${relayOnly ? "relayed" : "direct"}`, async (context) => {
-      const meeting = await meet(server, browsers, { both: { relayOnly }, patient: DEAF });
+      const meeting = await meet(server, browsers, { both: { relayOnly } });
       const { doctor, patient, consultation } = meeting;
+      await patient.disobey();
       await patient.sample();
       const at = await act(meeting);
       await until("the doctor's page has closed its connection", async () => (await doctor.flow()).open === 0);
@@ -67,7 +67,8 @@ for (const { said, act, end } of WAYS) {
 
 test("after “refuse” the page shows so, and its socket is gone even if it does not listen", async (context) => {
   for (const patched of [false, true]) {
-    const { doctor, patient } = await atTheDoor(server, browsers, patched ? { patient: DEAF } : {});
+    const { doctor, patient } = await atTheDoor(server, browsers);
+    if (patched) await patient.disobey();
     await doctor.click(".knock [data-do=refuse]");
     const refused = (await doctor.frames()).find(({ message }) => message.type === "refuse")?.at ?? NaN;
     await doctor.visible("#room-empty");

@@ -62,6 +62,14 @@ impl Server {
             spawn(self.home.path(), &self.flags, &self.environment, &self.log, &self.stdout).await;
     }
 
+    /// Starts again where the process was ended.
+    pub async fn restart_if_ended(&mut self) {
+        if self.child.try_wait().unwrap().is_some() {
+            (self.child, self.port) =
+                spawn(self.home.path(), &self.flags, &self.environment, &self.log, &self.stdout).await;
+        }
+    }
+
     /// Ends the process and waits until it is gone; answers its exit code.
     pub async fn end(&mut self, how: Ending) -> Option<i32> {
         match how {

@@ -1,14 +1,12 @@
 /**
  * What a test adds to a page from outside, before any script of the page runs: eyes on its connections and sockets, and
- * the conditions of the experiment (relay only, devices that fail, storage that is blocked, a page that disobeys).
+ * the conditions of the experiment (relay only, devices that fail, storage that is blocked, a page that disobeys its broker).
  * The page itself has no switch for any of this. The function is sent to the browser as text: it may use nothing of this file.
  */
 
 /**
  * @typedef {object} Conditions
  * @property {boolean} [relayOnly]     `iceTransportPolicy: "relay"` on every connection
- * @property {string[]} [deaf]         message types of the broker that never reach the page
- * @property {boolean} [stubborn]      the page cannot close a connection, stop a track or hear its socket close
  * @property {Record<string, [name: string, message: string]>} [failing]  what getUserMedia throws: for `camera`, `microphone` or `both`
  * @property {boolean} [noStorage]     sessionStorage, localStorage and cookies throw
  */
@@ -16,9 +14,11 @@
 /** @param {Conditions} conditions */
 export function instrument(conditions) {
   const now = () => performance.timeOrigin + performance.now();
-  const { relayOnly, deaf = [], stubborn, failing, noStorage } = conditions;
+  const { relayOnly, failing, noStorage } = conditions;
+  /** A page that disobeys keeps its connections and tracks, and hears neither that it is out nor its socket close. */
+  const farewells = ["sentBack", "waiting", "removed", "refused", "revoked", "ended", "replaced", "gone"];
   /** @type {any} */
-  const seen = { connections: [], frames: [], closes: [], refused: [], firstFrameAt: 0, samples: [] };
+  const seen = { disobeys: false, connections: [], frames: [], closes: [], refused: [], firstFrameAt: 0, samples: [] };
   /** @type {any} */ (window).__seen = seen;
 
   /** @param {RTCConfiguration | undefined} wanted */
@@ -48,10 +48,13 @@ export function instrument(conditions) {
 
     close() {
       /** @type {any} */ (this).closedAt ??= now();
-      if (!stubborn) super.close();
+      if (!seen.disobeys) super.close();
     }
   };
-  if (stubborn) MediaStreamTrack.prototype.stop = () => {};
+  const stop = MediaStreamTrack.prototype.stop;
+  MediaStreamTrack.prototype.stop = function () {
+    if (!seen.disobeys) stop.call(this);
+  };
 
   window.WebSocket = class extends WebSocket {
     /**
@@ -62,11 +65,11 @@ export function instrument(conditions) {
       super(url, protocols);
       this.addEventListener("message", (event) => {
         seen.frames.push({ at: now(), from: "broker", data: event.data });
-        if (deaf.includes(JSON.parse(event.data).type)) event.stopImmediatePropagation();
+        if (seen.disobeys && farewells.includes(JSON.parse(event.data).type)) event.stopImmediatePropagation();
       });
       this.addEventListener("close", (event) => {
         seen.closes.push({ at: now(), code: event.code });
-        if (stubborn) event.stopImmediatePropagation();
+        if (seen.disobeys) event.stopImmediatePropagation();
       });
     }
 

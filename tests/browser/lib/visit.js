@@ -62,8 +62,8 @@ export class Visit {
     const { page } = visit;
     await page.setViewport(size);
     if (options.scheme) await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: options.scheme }]);
-    const { relayOnly, deaf, stubborn, failing, noStorage } = options;
-    await page.evaluateOnNewDocument(instrument, { relayOnly, deaf, stubborn, failing, noStorage });
+    const { relayOnly, failing, noStorage } = options;
+    await page.evaluateOnNewDocument(instrument, { relayOnly, failing, noStorage });
     await page.evaluateOnNewDocument(`window.__measure = ${measure}`);
     await page.goto(url);
     return visit;
@@ -230,6 +230,11 @@ export class Visit {
   async admit() {
     await this.visible(".knock [data-do=admit]");
     await this.click(".knock [data-do=admit]");
+  }
+
+  /** From here on the page is a patched one: it keeps its connections and hears no farewell. */
+  async disobey() {
+    await this.read(() => void (/** @type {any} */ (window).__seen.disobeys = true));
   }
 
   // ---- what is measured ----
