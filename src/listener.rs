@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::serve::{Listener, ListenerExt};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -42,44 +43,26 @@ pub fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Serves everybody until the stop.
 pub async fn serve_tcp(app: Arc<App>, listener: TcpListener, router: Router) {
-    let server = Server::new(router);
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = app.stop.cancelled() => break,
-        };
-        match accepted {
-            Ok((stream, address)) => {
-                // Without it a message waits up to 40 ms for the acknowledgement of the one before.
-                let _ = stream.set_nodelay(true);
-                server.connection(stream, address.ip().to_canonical());
-            }
-            Err(error) => refused(&error).await,
-        }
-    }
-    server.finish().await;
+    // Without TCP_NODELAY a message waits up to 40 ms for the acknowledgement of the one before.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    serve(&app, listener, router, |address: &SocketAddr| address.ip().to_canonical()).await;
 }
 
 /// Serves the command line until the stop.
 pub async fn serve_unix(app: Arc<App>, listener: UnixListener, router: Router) {
+    serve(&app, listener, router, |_| IpAddr::V4(Ipv4Addr::LOCALHOST)).await;
+}
+
+/// No error ends the loop: axum's listeners log one that lasts, pause, and go on.
+async fn serve<L: Listener>(app: &App, mut listener: L, router: Router, ip_of: impl Fn(&L::Addr) -> IpAddr) {
     let server = Server::new(router);
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        tokio::select! {
+            (stream, address) = listener.accept() => server.connection(stream, ip_of(&address)),
             () = app.stop.cancelled() => break,
-        };
-        match accepted {
-            Ok((stream, _)) => server.connection(stream, IpAddr::V4(Ipv4Addr::LOCALHOST)),
-            Err(error) => refused(&error).await,
         }
     }
     server.finish().await;
-}
-
-/// No error ends a listener; one that lasts (no descriptors left) does not spin.
-async fn refused(error: &io::Error) {
-    tracing::warn!(%error, "a connection was not accepted");
-    tokio::time::sleep(Duration::from_millis(50)).await;
 }
 
 struct Server {

@@ -51,14 +51,16 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(config: Config) -> Result<(), Refusal> {
+    let asked_to_stop = asked_to_stop();
     let running = visavis::start(config).await?;
     print(&format!("visavis listens on {}\n", running.public_url().as_str().trim_end_matches('/')));
-    until_signal().await;
+    asked_to_stop.await;
     running.stop().await;
     Ok(())
 }
 
 async fn demo(mut config: Config) -> Result<(), Refusal> {
+    let asked_to_stop = asked_to_stop();
     let directory = tempfile::Builder::new().prefix("visavis-demo-").tempdir();
     let directory = directory.map_err(|error| {
         Refusal(format!("No temporary directory can be made ({error}). Set TMPDIR to one that is writable."))
@@ -67,27 +69,36 @@ async fn demo(mut config: Config) -> Result<(), Refusal> {
     let running = visavis::start(config).await?;
     let (doctor, patient) = running.demo_links().await?;
     print(&format!("Arzt/doctor: {doctor}\nPatient/patient: {patient}\n"));
-    until_signal().await;
+    asked_to_stop.await;
     running.stop().await;
     Ok(())
 }
 
-async fn until_signal() {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-        .expect("the runtime handles signals, and SIGTERM may be caught");
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+/// SIGTERM or SIGINT, heard from the call on: one that comes during the start is not lost.
+fn asked_to_stop() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let heard = |kind| signal(kind).expect("the runtime handles signals, and this one may be caught");
+    let (mut terminate, mut interrupt) = (heard(SignalKind::terminate()), heard(SignalKind::interrupt()));
+    async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
     }
 }
 
 fn logs(json: bool) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("VISAVIS_LOG")
-        .unwrap_or_else(|_| "info,sqlx=warn".into());
+    use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+    use tracing_subscriber::{Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+    let wanted = EnvFilter::try_from_env("VISAVIS_LOG").unwrap_or_else(|_| "info".into());
+    // Libraries write whole messages into their finer lines, with codes and SDP: whatever is asked for, those stay out (R34).
+    let harmless = filter_fn(|line| {
+        line.target().starts_with("visavis") || *line.level() <= tracing::level_filters::LevelFilter::WARN
+    });
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let logs =
-        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
-    if json { logs.json().init() } else { logs.init() }
+    let lines = fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
+    let lines = if json { lines.json().boxed() } else { lines.boxed() };
+    tracing_subscriber::registry().with(lines.with_filter(wanted.and(harmless))).init();
 }
 
 /// Help and version as asked for; a wrong option as one sentence.

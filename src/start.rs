@@ -48,6 +48,9 @@ pub async fn start(config: Config) -> Result<Running, Refusal> {
         ))
     })?;
     let secrets = Secrets::load(&config)?;
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "the number of open connections stays as the system limits it");
+    }
     let (tcp, udp) = bind(config.listen)?;
     let address =
         tcp.local_addr().map_err(|error| refuse(format!("The listening socket has no address: {error}.")))?;
@@ -62,7 +65,6 @@ pub async fn start(config: Config) -> Result<Running, Refusal> {
     let relay = visavis_turn::Relay::start(settings, udp)
         .map_err(|error| refuse(format!("The relay does not start: {error}.")))?;
     let public_url = config.public_url(address.port());
-    tracing::info!(%address, %public_url, "serving");
     warn_about(&config, &public_url, address);
     let app = crate::app(config, public_url, secrets, store, relay);
     let local = listen_locally(&app.config)?;
@@ -70,6 +72,7 @@ pub async fn start(config: Config) -> Result<Running, Refusal> {
         tokio::spawn(listener::serve_tcp(Arc::clone(&app), tcp, http::router(&app))),
         tokio::spawn(listener::serve_unix(Arc::clone(&app), local, http::local_router(&app))),
     ];
+    tracing::info!(%address, public_url = %app.public_url, "serving");
     Ok(Running { app, servers, _data_dir: data_dir })
 }
 
@@ -174,7 +177,13 @@ pub(crate) async fn open_store(config: &Config) -> Result<Store, Refusal> {
             Store::open(url.trim()).await
         }
     };
-    opened.map_err(|error| refuse(format!("The database does not open: {error}.")))
+    opened.map_err(|error| {
+        let mend = match config.database_url_file {
+            None => "Restore visavis.db in the data directory from a backup",
+            Some(_) => "Look whether PostgreSQL runs and whether the URL is right",
+        };
+        refuse(format!("The database does not open: {error}. {mend}."))
+    })
 }
 
 /// One TCP and one UDP port of the same number. Bound without SO_REUSEPORT, so that an occupied port is refused.

@@ -152,8 +152,17 @@ async fn find(
     if !wait.is_zero() {
         tokio::select! {
             () = sleep(wait) => {}
-            // Whoever talks while waiting for an answer gets none.
-            _ = socket.receive() => return None,
+            incoming = socket.receive() => {
+                // Whoever talks while waiting for an answer gets none.
+                if !matches!(incoming, Incoming::Closed) {
+                    socket.reject(ErrorName::TooFast).await;
+                }
+                return None;
+            }
+            () = app.stop.cancelled() => {
+                socket.close(1012, "restarting").await;
+                return None;
+            }
         }
     }
     let hash = app.keys.code_hash(&code.canonical());

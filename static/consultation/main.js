@@ -14,6 +14,7 @@ import * as view from "./view.js";
 
 /** @typedef {import("../shared/signaling.js").Message} Message */
 /** @typedef {import("./types.js").Action} Action */
+/** @typedef {import("./types.js").Kept} Kept */
 
 const TICK_MS = 15_000;
 const NOTICE_MS = 10_000;
@@ -23,21 +24,6 @@ const BLOCKED_MS = 15_000;
 const CREDENTIAL_MS = 10 * 60_000;
 /** No word from the broker for so long after a question: the socket is dead, whatever it says. */
 const ANSWER_MS = 2500;
-
-/**
- * What outlives a reload of this tab (never the tab itself), without cookies or lasting storage (R33).
- * @typedef {object} Kept
- * @property {string} code
- * @property {string | null} secret   the link's
- * @property {string} device
- * @property {string | null} token    resumes an admitted seat
- * @property {string} name
- * @property {import("./types.js").Role | null} role
- * @property {"waiting" | "call" | "end"} stage
- * @property {string | null} end
- * @property {boolean} microphone     wanted on
- * @property {boolean} camera
- */
 
 let state = initialState();
 let words = /** @type {Record<string, string> | null} */ (null);
@@ -173,7 +159,9 @@ function listen() {
   setInterval(() => state.knocks.length > 0 && dispatch({ type: "tick" }), TICK_MS); // "waiting for 3 min"
   window.addEventListener("online", () => signaling.renew());
   window.addEventListener("hashchange", () => {
-    if (state.screen !== "call" && location.hash !== "") location.reload(); // another link, put into the same tab
+    if (location.hash === "") return;
+    if (state.screen === "call") history.replaceState(null, "", location.pathname); // no link ends a call
+    else location.reload(); // another link, put into the same tab
   });
   window.addEventListener("pageshow", (event) => {
     if (event.persisted) location.reload(); // from the back/forward cache: sockets and tracks are gone, the place is not
@@ -201,7 +189,6 @@ const ON_MESSAGE = {
     consultation = message.consultation;
     incarnation = undefined;
     keep({ stage: "waiting", token: null, role: message.role });
-    media.start();
   },
   doctor: ({ seat, key }) => sendName(seat, key),
   welcome(message) {
@@ -209,7 +196,6 @@ const ON_MESSAGE = {
     incarnation = message.incarnation;
     keep({ stage: "call", token: message.token, role: message.role });
     useIce(message.iceServers);
-    media.start();
   },
   peer: ({ seat }) => watchBlocked(seat),
   away: ({ seat }) => watchBlocked(seat),
@@ -342,10 +328,7 @@ function connect({ seat, key, incarnation: theirs }) {
   sendName(seat, key);
 }
 
-/**
- * @param {Peer} peer
- * @param {number} seat
- */
+/** @param {Peer} peer @param {number} seat */
 function follow(peer, seat) {
   /** @type {(type: string, listener: (detail: any) => void) => void} */
   const on = (type, listener) =>
@@ -421,10 +404,7 @@ function closePeers() {
   for (const seat of [...peers.keys()]) drop(seat);
 }
 
-/**
- * @param {number} seat
- * @param {number} theirs
- */
+/** @param {number} seat @param {number} theirs */
 function peerOf(seat, theirs) {
   const entry = peers.get(seat);
   return entry?.incarnation === theirs ? entry.peer : undefined;
@@ -448,10 +428,7 @@ function showStreams() {
 
 // ---- names ----
 
-/**
- * @param {number} seat
- * @param {string} key
- */
+/** @param {number} seat @param {string} key */
 async function sendName(seat, key) {
   if (kept.name === "" || state.seat === null) return;
   const envelope = { keys: await keysMade, secret: kept.secret, consultation, seat: state.seat };
@@ -479,9 +456,8 @@ function onKnock(knock) {
 /** Looks again when the room opens; at least once a minute, since this device's clock may be wrong. */
 function planRelook() {
   clearTimeout(relook);
-  const left = Date.parse(state.opensAt ?? "") - Date.now();
-  const pause = left > 0 ? Math.min(left + 300, 60_000) : 15_000;
-  relook = setTimeout(talk, pause);
+  const left = Date.parse(state.opensAt ?? "") + 1000 - Date.now(); // the wire rounds seconds down
+  relook = setTimeout(talk, left > 0 ? Math.min(left, 60_000) : 5000);
 }
 
 /** During a call the screen stays on, where the browser can. */

@@ -58,11 +58,7 @@ export function initialState() {
   };
 }
 
-/**
- * @param {State} state
- * @param {Action} action
- * @returns {State}
- */
+/** @param {State} state @param {Action} action @returns {State} */
 export function reduce(state, action) {
   const step = STEPS[action.type];
   return step ? step(state, action) : state;
@@ -162,11 +158,7 @@ function arrive(state, message) {
   return { ...state, screen: message.role === "doctor" ? "check" : "welcome" };
 }
 
-/**
- * @param {State} state
- * @param {Message} message
- * @returns {State}
- */
+/** @param {State} state @param {Message} message @returns {State} */
 function times(state, { role = state.role, seat = state.seat, startsAt, opensAt, expiresAt }) {
   return {
     ...state,
@@ -178,11 +170,7 @@ function times(state, { role = state.role, seat = state.seat, startsAt, opensAt,
   };
 }
 
-/**
- * @param {State} state
- * @param {Message} message
- * @returns {State}
- */
+/** @param {State} state @param {Message} message @returns {State} */
 function meet(state, { seat, role, incarnation }) {
   const known = state.peers[seat];
   if (known?.incarnation === incarnation) return changePeer(state, seat, { away: false });
@@ -196,7 +184,7 @@ function meet(state, { seat, role, incarnation }) {
     path: "unknown",
     microphone: null,
     camera: null,
-    name: known?.name ?? state.admitted[seat] ?? null,
+    name: known?.name ?? state.admitted[seat] ?? (role === "doctor" ? state.practice.name : null),
     locked: null,
   };
   return {
@@ -207,12 +195,7 @@ function meet(state, { seat, role, incarnation }) {
   };
 }
 
-/**
- * @param {State} state
- * @param {number} seat
- * @param {string} reason
- * @returns {State}
- */
+/** @param {State} state @param {number} seat @param {string} reason @returns {State} */
 function part(state, seat, reason) {
   if (!state.peers[seat]) return state;
   const { [seat]: gone, ...peers } = state.peers;
@@ -222,11 +205,7 @@ function part(state, seat, reason) {
   return note({ ...state, peers, screen, panel, swapped: false }, `gone.${reason}`, whoseName(gone));
 }
 
-/**
- * @param {State} state
- * @param {Message} message
- * @returns {State}
- */
+/** @param {State} state @param {Message} message @returns {State} */
 function hear(state, { knock, seat, role, since, device }) {
   const known = state.knocks.find((entry) => entry.knock === knock);
   /** @type {Knock} */
@@ -248,43 +227,25 @@ function admit(state, knock) {
   return { ...dropKnock(state, knock), admitted: { ...state.admitted, [entry.seat]: entry.name } };
 }
 
-/**
- * @param {State} state
- * @param {string} knock
- * @returns {State}
- */
+/** @param {State} state @param {string} knock @returns {State} */
 function dropKnock(state, knock) {
   return { ...state, knocks: state.knocks.filter((entry) => entry.knock !== knock) };
 }
 
-/**
- * @param {State} state
- * @param {Action} action  `knock` or `seat`, and `name` or `locked`
- * @returns {State}
- */
+/** @param {State} state @param {Action} action  `knock` or `seat`, and `name` or `locked` @returns {State} */
 function nameSomebody(state, { knock, seat, name = null, locked = null }) {
   if (seat !== undefined) return changePeer(state, seat, { name, locked });
   const knocks = state.knocks.map((entry) => (entry.knock === knock ? { ...entry, name, locked } : entry));
   return { ...state, knocks };
 }
 
-/**
- * @param {State} state
- * @param {number} seat
- * @param {Partial<PeerState>} change
- * @returns {State}
- */
+/** @param {State} state @param {number} seat @param {Partial<PeerState>} change @returns {State} */
 function changePeer(state, seat, change) {
   const peer = state.peers[seat];
   return peer ? { ...state, peers: { ...state.peers, [seat]: { ...peer, ...change } } } : state;
 }
 
-/**
- * @param {State} state
- * @param {number} seat
- * @param {PeerState["link"]} link
- * @returns {State}
- */
+/** @param {State} state @param {number} seat @param {PeerState["link"]} link @returns {State} */
 function changeLink(state, seat, link) {
   const peer = state.peers[seat];
   if (!peer || peer.link === link) return state;
@@ -310,11 +271,7 @@ function changeSignaling(state, signaling, code) {
   return signaling === "up" && before === "down" ? announce(next, "signaling.up") : next;
 }
 
-/**
- * @param {State} state
- * @param {Message} message
- * @returns {State}
- */
+/** @param {State} state @param {Message} message @returns {State} */
 function err(state, message) {
   const next = { ...times(state, message), joining: false };
   if (message.error === "code-early") return { ...next, screen: "early", back: false };
@@ -330,11 +287,7 @@ function err(state, message) {
   return next; // malformed, unexpected: ours to mend, nothing the user could do
 }
 
-/**
- * @param {State} state
- * @param {string} end
- * @returns {State}
- */
+/** @param {State} state @param {string} end @returns {State} */
 function finish(state, end) {
   const { notice: _, ...rest } = state;
   return { ...rest, notice: null, screen: "end", end, peers: {}, knocks: [], panel: "none", joining: false, back: false, swapped: false };
@@ -368,10 +321,7 @@ function whoseName(peer) {
   return { name: peer.name ?? "", role: peer.role };
 }
 
-/**
- * @param {State["peers"]} peers
- * @param {(peer: PeerState) => PeerState} change
- */
+/** @param {State["peers"]} peers @param {(peer: PeerState) => PeerState} change */
 function mapPeers(peers, change) {
   return Object.fromEntries(Object.entries(peers).map(([seat, peer]) => [seat, change(peer)]));
 }
@@ -405,36 +355,23 @@ export function troubleOf({ media }, words) {
   return camera && media.camera !== "off" ? words[`trouble.${camera}.camera`] : null;
 }
 
-/**
- * @param {{ name: string | null, role: string }} person
- * @param {Words} words
- */
+/** @param {{ name: string | null, role: string }} person @param {Words} words */
 export function who(person, words) {
   return person.name || words[`role.${person.role}`];
 }
 
-/**
- * @param {Knock} knock
- * @param {Words} words
- */
+/** @param {Knock} knock @param {Words} words */
 export function knockName(knock, words) {
   if (knock.role === "doctor") return words["room.doctorDevice"];
   return knock.name ?? words[knock.locked ? "room.noName" : "room.nameless"];
 }
 
-/**
- * @param {{ locked: "no-secret" | "mismatch" | null }} person
- * @param {Words} words
- */
+/** @param {{ locked: "no-secret" | "mismatch" | null }} person @param {Words} words */
 export function locked(person, words) {
   return person.locked && words[person.locked === "no-secret" ? "name.noSecret" : "name.mismatch"];
 }
 
-/**
- * @param {string | null} iso
- * @param {State} state
- * @param {Words} words
- */
+/** @param {string | null} iso @param {State} state @param {Words} words */
 export function when(iso, state, words) {
   if (!iso) return "";
   const at = new Date(iso);
@@ -444,19 +381,12 @@ export function when(iso, state, words) {
   return say(words, today ? "time.today" : "time.on", { time, date });
 }
 
-/**
- * @param {import("./types.js").Sentence} sentence
- * @param {Words} words
- */
+/** @param {import("./types.js").Sentence} sentence @param {Words} words */
 export function sentence({ key, values }, words) {
   return say(words, key, { who: values.role ? who({ name: values.name, role: values.role }, words) : "", ...values });
 }
 
-/**
- * @param {Words} words
- * @param {string} key
- * @param {Record<string, string>} values
- */
+/** @param {Words} words @param {string} key @param {Record<string, string>} values */
 export function say(words, key, values) {
   return words[key].replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }

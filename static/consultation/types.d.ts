@@ -107,3 +107,20 @@ export interface State {
   /** For the one polite live region. */
   announcement: Sentence | null;
 }
+
+/** What outlives a reload of this tab, never the tab itself, without cookies or lasting storage (R33). */
+export interface Kept {
+  code: string;
+  /** The link's. */
+  secret: string | null;
+  device: string;
+  /** Resumes an admitted seat. */
+  token: string | null;
+  name: string;
+  role: Role | null;
+  stage: "waiting" | "call" | "end";
+  end: string | null;
+  /** Whether they are wanted on. */
+  microphone: boolean;
+  camera: boolean;
+}

@@ -26,7 +26,7 @@ let streams = { own: null, partners: new Map() };
 let emit = () => {};
 /** What was drawn last, so that focus moves and a sentence is said only once. */
 const drawn = { screen: "", words: /** @type {Words | null} */ (null), announcement: 0, panel: "" };
-/** @type {WeakMap<HTMLVideoElement, string>} the tracks an element shows */
+/** @type {WeakMap<HTMLMediaElement, string>} the tracks an element plays */
 const showing = new WeakMap();
 
 for (const place of all("[data-own-place]")) place.append(clone("own"));
@@ -54,10 +54,7 @@ export function mount(listener) {
   for (const type of ["pointermove", "pointerdown", "keydown"]) document.addEventListener(type, onAwake);
 }
 
-/**
- * @param {Streams} live
- * @param {State} state
- */
+/** @param {Streams} live @param {State} state */
 export function attach(live, state) {
   streams = live;
   drawPictures(state);
@@ -69,10 +66,7 @@ export function level(value) {
   el.level.setAttribute("aria-valuenow", String(Math.round(value * 100)));
 }
 
-/**
- * @param {State} state
- * @param {Words} words
- */
+/** @param {State} state @param {Words} words */
 export function render(state, words) {
   if (words !== drawn.words) translate(words);
   const moved = state.screen !== drawn.screen;
@@ -98,6 +92,7 @@ const SCREENS = {
     put(el["looking-title"], words["looking.title"]);
     const text = state.signaling === "down" ? "looking.down" : state.back ? "looking.back" : "looking.text";
     put(el["looking-text"], words[text]);
+    el["looking-away"].hidden = state.signaling !== "down";
   },
   code(state, words, moved) {
     if (moved) input("code").value = format(state.code);
@@ -132,7 +127,8 @@ const SCREENS = {
     const asking = media.microphone === "asking" || media.camera === "asking";
     const text = asking ? "check.asking" : doctor ? "check.textDoctor" : "check.text";
     put(el["check-title"], words[doctor ? "check.titleDoctor" : "check.title"]);
-    put(el["check-text"], say(words, text, { when: when(state.startsAt, state, words) }));
+    const shown = asking || doctor || media.camera === "on";
+    put(el["check-text"], shown && say(words, text, { when: when(state.startsAt, state, words) }));
     const trouble = troubleOf(state, words);
     put(el["check-problem"], trouble);
     el["check-again"].hidden = !trouble || asking;
@@ -181,17 +177,18 @@ function drawPhone(phone) {
 /** @type {Intl.DateTimeFormatOptions} */
 const DAY_AND_TIME = { dateStyle: "long", timeStyle: "short" };
 
-/**
- * @param {State} state
- * @param {Words} words
- */
+/** @param {State} state @param {Words} words */
 function drawCall(state, words) {
   const peers = Object.values(state.peers);
   const { stage } = el;
   stage.dataset.corner = state.corner;
   stage.dataset.role = state.role ?? "";
-  stage.toggleAttribute("data-swapped", state.swapped && peers.length > 0);
+  const gripped = document.activeElement?.matches(".grip");
+  const swapped = state.swapped && peers.length > 0;
+  stage.toggleAttribute("data-swapped", swapped);
   keyed(el.partners, peers, "seat", "partner", (tile, peer) => drawPartner(tile, peer, words));
+  const grip = /** @type {HTMLElement | null} */ (stage.querySelector(swapped ? ".partners .grip" : ".own .grip"));
+  if (gripped) grip?.focus(); // what was swapped away took the focus with it
   el["call-alone"].hidden = peers.length > 0;
   put(el["call-alone-text"], words["call.alone"]);
   const path = pathOf(peers);
@@ -209,11 +206,7 @@ function drawCall(state, words) {
   put(el["arrivals-text"], say(words, "call.arrivals", { count: String(count) }));
 }
 
-/**
- * @param {HTMLElement} tile
- * @param {PeerState} peer
- * @param {Words} words
- */
+/** @param {HTMLElement} tile @param {PeerState} peer @param {Words} words */
 function drawPartner(tile, peer, words) {
   tile.dataset.link = peer.link;
   tile.dataset.path = peer.path;
@@ -267,11 +260,7 @@ function drawState(tile, device, status, words) {
   put(place.querySelector("span"), status && words[`device.${device}.${status}`]);
 }
 
-/**
- * @param {HTMLElement} label
- * @param {State} state
- * @param {Words} words
- */
+/** @param {HTMLElement} label @param {State} state @param {Words} words */
 function drawChoice(label, state, words) {
   const kind = /** @type {"camera" | "microphone" | "speaker"} */ (label.dataset.choice);
   const choices = state.media.devices[/** @type {const} */ (`${kind}s`)];
@@ -286,10 +275,7 @@ function drawChoice(label, state, words) {
   if (chosen && select.value !== chosen) select.value = chosen;
 }
 
-/**
- * @param {State} state
- * @param {Words} words
- */
+/** @param {State} state @param {Words} words */
 function drawKnocks(state, words) {
   for (const list of all("[data-knocks]")) {
     keyed(list, state.knocks, "knock", "knock", (item, knock) => {
@@ -304,10 +290,7 @@ function drawKnocks(state, words) {
   }
 }
 
-/**
- * @param {State} state
- * @param {Words} words
- */
+/** @param {State} state @param {Words} words */
 function drawPanels(state, words) {
   drawn.panel = state.screen === "call" ? `panel-${state.panel}` : "";
   for (const name of ["more", "arrivals"]) {
@@ -332,58 +315,54 @@ function drawPanels(state, words) {
 function drawPictures(state) {
   for (const own of all(".own-picture")) {
     const seen = own.closest("section")?.hidden === false;
-    show(own, seen ? (streams.own?.getVideoTracks() ?? []) : [], null);
+    show(picture(own), seen ? (streams.own?.getVideoTracks() ?? []) : []);
   }
   for (const tile of /** @type {HTMLElement[]} */ ([...el.partners.children])) {
     const stream = streams.partners.get(Number(tile.dataset.seat)) ?? null;
-    show(tile, stream?.getTracks() ?? [], stream);
-    const video = /** @type {HTMLVideoElement} */ (tile.querySelector("video"));
+    const sound = /** @type {HTMLAudioElement} */ (tile.querySelector("audio"));
+    show(picture(tile), stream?.getVideoTracks() ?? []);
+    show(sound, stream?.getAudioTracks() ?? []);
     const { speaker } = state.media.chosen;
-    if (speaker && video.sinkId !== speaker) video.setSinkId?.(speaker).catch(() => {}); // pulled meanwhile: the default
+    if (speaker && sound.sinkId !== speaker) sound.setSinkId?.(speaker).catch(() => {}); // pulled meanwhile: the default
   }
 }
 
+/** @param {HTMLElement} tile */
+function picture(tile) {
+  return /** @type {HTMLVideoElement} */ (tile.querySelector("video"));
+}
+
 /**
- * @param {HTMLElement} tile
+ * Sound and picture play in an element each: Chromium keeps an element silent until its first frame, and a partner whose
+ * camera is off sends none.
+ * @param {HTMLMediaElement} player
  * @param {MediaStreamTrack[]} tracks
- * @param {MediaStream | null} stream  with sound; the own picture has none
  */
-function show(tile, tracks, stream) {
-  const video = /** @type {HTMLVideoElement} */ (tile.querySelector("video"));
+function show(player, tracks) {
   const key = tracks.map((track) => track.id).join();
-  if ((showing.get(video) ?? "") === key) return;
-  showing.set(video, key);
-  video.srcObject = tracks.length === 0 ? null : (stream ?? new MediaStream(tracks));
+  if ((showing.get(player) ?? "") === key) return;
+  showing.set(player, key);
+  player.srcObject = tracks.length === 0 ? null : new MediaStream(tracks);
   if (tracks.length === 0) return;
-  video.play().catch((error) => {
-    if (error.name !== "NotAllowedError" || !stream) return; // replaced while it was starting
-    video.muted = true; // at least the picture, until a click allows the sound
-    video.play().catch(() => {});
-    emit({ type: "soundBlocked" });
+  player.play().catch((error) => {
+    // Otherwise it was replaced while it was starting.
+    if (error.name === "NotAllowedError" && player.localName === "audio") emit({ type: "soundBlocked" });
   });
 }
 
 /** After a click: the sound that the browser held back. */
 export function unmute() {
-  for (const video of el.partners.querySelectorAll("video")) {
-    video.muted = false;
-    video.play().catch(() => {});
-  }
+  for (const sound of el.partners.querySelectorAll("audio")) sound.play().catch(() => {});
 }
 
-/**
- * @param {State} state
- */
+/** @param {State} state */
 function moveFocus(state) {
   if (state.screen === "looking") return; // the page has just been opened: reading starts at the top anyway
   window.scrollTo(0, 0);
   el[`${state.screen}-title`].focus({ preventScroll: true });
 }
 
-/**
- * @param {State} state
- * @param {Words} words
- */
+/** @param {State} state @param {Words} words */
 function announce(state, words) {
   if (!state.announcement || state.announcement.id === drawn.announcement) return;
   drawn.announcement = state.announcement.id;
@@ -426,7 +405,11 @@ function keyed(place, items, key, template, draw) {
     }
     draw(child, item);
   }
-  for (const child of children.values()) child.remove();
+  for (const child of children.values()) {
+    const focused = child.contains(document.activeElement);
+    child.remove();
+    if (focused) el[`${drawn.screen}-title`].focus();
+  }
 }
 
 /** @param {MouseEvent} event */
@@ -511,10 +494,7 @@ function makeSwitch(device) {
   return button;
 }
 
-/**
- * @param {HTMLElement} place
- * @param {string} kind
- */
+/** @param {HTMLElement} place @param {string} kind */
 function makeChoice(place, kind) {
   const label = clone("choice");
   label.dataset.choice = kind;
@@ -544,10 +524,7 @@ function complain(field, text) {
   el[field].setAttribute("aria-invalid", String(Boolean(text)));
 }
 
-/**
- * @param {string} id
- * @param {() => void} submit
- */
+/** @param {string} id @param {() => void} submit */
 function form(id, submit) {
   el[id].addEventListener("submit", (event) => {
     event.preventDefault();
@@ -560,10 +537,7 @@ function input(id) {
   return /** @type {HTMLInputElement} */ (el[id]);
 }
 
-/**
- * @param {HTMLElement} element
- * @param {string} name
- */
+/** @param {HTMLElement} element @param {string} name */
 function part(element, name) {
   return /** @type {HTMLElement} */ (element.querySelector(`[data-part=${name}]`));
 }
@@ -574,11 +548,7 @@ function clone(template) {
   return /** @type {HTMLElement} */ (/** @type {Element} */ (content.firstElementChild).cloneNode(true));
 }
 
-/**
- * @param {string} selector
- * @param {ParentNode} [within]
- * @returns {HTMLElement[]}
- */
+/** @param {string} selector @param {ParentNode} [within] @returns {HTMLElement[]} */
 function all(selector, within = document) {
   return [...within.querySelectorAll(selector)].map((element) => /** @type {HTMLElement} */ (element));
 }

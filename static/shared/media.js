@@ -111,10 +111,7 @@ export class Media extends EventTarget {
     this.#changed();
   }
 
-  /**
-   * @param {"audio" | "video"} kind
-   * @returns {MediaStreamTrack | null}
-   */
+  /** @param {"audio" | "video"} kind @returns {MediaStreamTrack | null} */
   track(kind) {
     return this.stream.getTracks().find((track) => track.kind === kind) ?? null;
   }
@@ -272,10 +269,7 @@ export class Media extends EventTarget {
     };
   }
 
-  /**
-   * @param {MediaStreamTrack} track
-   * @param {number} life
-   */
+  /** @param {MediaStreamTrack} track @param {number} life */
   #adopt(track, life) {
     const device = track.kind === "audio" ? "microphone" : "camera";
     const unwanted = device === "camera" && !this.#wanted.camera;
@@ -328,10 +322,7 @@ export class Media extends EventTarget {
     this.#changed();
   }
 
-  /**
-   * @param {Device} device
-   * @returns {Summary["microphone"]}
-   */
+  /** @param {Device} device @returns {Summary["microphone"]} */
   #status(device) {
     const track = this.track(KIND[device]);
     if (track) return this.#wanted[device] ? "on" : "off";
@@ -351,10 +342,7 @@ export class Media extends EventTarget {
     return this.#context;
   }
 
-  /**
-   * @param {[at: number, hertz: number][]} tones
-   * @param {AudioNode} [out]
-   */
+  /** @param {[at: number, hertz: number][]} tones @param {AudioNode} [out] */
   #play(tones, out) {
     const context = this.#sound();
     if (context.state === "suspended") return;

@@ -85,6 +85,7 @@ export class Peer extends EventTarget {
     if (this.#tracks[kind] === track) return;
     this.#tracks[kind] = track;
     await this.#transceivers[kind]?.sender.replaceTrack(track);
+    if (kind === "video") this.#encode();
   }
 
   /**
@@ -92,9 +93,9 @@ export class Peer extends EventTarget {
    * @param {Devices} devices
    */
   setDevices(devices) {
+    const same = devices.microphone === this.#devices.microphone && devices.camera === this.#devices.camera;
     this.#devices = { ...devices };
-    if (this.#channel?.readyState !== "open") return;
-    this.#channel.send(JSON.stringify({ type: "state", ...this.#devices }));
+    if (!same) this.#sendDevices();
   }
 
   /**
@@ -145,7 +146,8 @@ export class Peer extends EventTarget {
 
   /** @param {RTCIceServer[]} iceServers  for the next restart */
   setServers(iceServers) {
-    this.#connection.setConfiguration({ ...this.#connection.getConfiguration(), iceServers });
+    const connection = this.#connection;
+    connection.setConfiguration?.({ ...connection.getConfiguration(), iceServers }); // Firefox before 110 cannot: it keeps the first
   }
 
   /** The partner's same page is back: what was said meanwhile is lost, so say it again if it still matters. */
@@ -160,6 +162,11 @@ export class Peer extends EventTarget {
     this.#channel?.close();
     this.#connection.close();
     for (const track of this.#remote.getTracks()) track.stop();
+  }
+
+  #sendDevices() {
+    if (this.#channel?.readyState !== "open") return;
+    this.#channel.send(JSON.stringify({ type: "state", ...this.#devices }));
   }
 
   /** @param {RTCPeerConnection} connection */
@@ -204,25 +211,25 @@ export class Peer extends EventTarget {
       transceiver.direction = "sendrecv";
       transceiver.sender.setStreams?.(this.#stream); // Firefox before 113 has none
       if (this.#tracks[kind]) transceiver.sender.replaceTrack(this.#tracks[kind]);
-      if (kind === "video") this.#scale(FIRST_PICTURE.scale);
+      if (kind === "video") this.#encode();
     }
     if (!this.#channel) this.#openChannel();
   }
 
-  /** @param {number} by  1 is the camera's own size */
-  #scale(by) {
+  /** How the picture is sent. Without `active: false` Firefox goes on with black pictures when there is no track. */
+  #encode() {
     const sender = this.#transceivers.video?.sender;
     const parameters = sender?.getParameters();
     if (!sender || !parameters?.encodings?.[0]) return; // Firefox before 110 may have none: then it is as it is
-    parameters.encodings[0].scaleResolutionDownBy = by;
-    this.#small = by !== 1;
-    sender.setParameters(parameters).catch(() => (this.#small = true)); // negotiated anew meanwhile: the next look tries again
+    parameters.encodings[0].active = this.#tracks.video !== null;
+    parameters.encodings[0].scaleResolutionDownBy = this.#small ? FIRST_PICTURE.scale : 1;
+    sender.setParameters(parameters).catch(() => {}); // negotiated anew meanwhile: the browser's own choice holds
   }
 
   #openChannel() {
     const channel = this.#connection.createDataChannel("visavis", { negotiated: true, id: 0, ordered: true });
     this.#channel = channel;
-    channel.onopen = () => this.setDevices(this.#devices);
+    channel.onopen = () => this.#sendDevices();
     channel.onmessage = ({ data }) => {
       const message = parse(data);
       if (message?.type !== "state") return;
@@ -241,8 +248,15 @@ export class Peer extends EventTarget {
       this.#tell("path", pair.path);
     }
     this.#judge();
-    if (this.#small && this.#link === "connected" && now - this.#connectedAt > FIRST_PICTURE.ms) this.#scale(1);
+    this.#grow(now);
     this.#complain(now);
+  }
+
+  /** @param {number} now */
+  #grow(now) {
+    if (!this.#small || this.#link !== "connected" || now - this.#connectedAt < FIRST_PICTURE.ms) return;
+    this.#small = false;
+    this.#encode();
   }
 
   /** Connected is what carries packets; the state alone would call a dead line connected for seconds. */
@@ -271,10 +285,7 @@ export class Peer extends EventTarget {
     this.#tell("send", words);
   }
 
-  /**
-   * @param {string} type
-   * @param {unknown} detail
-   */
+  /** @param {string} type @param {unknown} detail */
   #tell(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
@@ -293,10 +304,7 @@ class Flow {
     this.silent = false;
   }
 
-  /**
-   * @param {number} now  in ms
-   * @param {string | null} mark  changes whenever a packet came
-   */
+  /** @param {number} now  in ms @param {string | null} mark  changes whenever a packet came */
   note(now, mark) {
     const paused = now - this.#noted > 4 * WATCH_MS;
     this.#noted = now;

@@ -70,12 +70,7 @@ export async function unseal(sealed, { keys, secret, consultation, seat }) {
   }
 }
 
-/**
- * @param {Keys} keys
- * @param {string} other  public key
- * @param {string | null} secret
- * @param {string} label
- */
+/** @param {Keys} keys @param {string} other  public key @param {string | null} secret @param {string} label */
 async function deriveKey(keys, other, secret, label) {
   const point = await crypto.subtle.importKey("raw", bytes(other), P256, false, []);
   const shared = await crypto.subtle.deriveBits({ name: "ECDH", public: point }, keys.private, 256);

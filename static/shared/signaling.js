@@ -23,10 +23,7 @@ export class Signaling extends EventTarget {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
-  /**
-   * @param {string} url
-   * @param {() => Message | null} greet
-   */
+  /** @param {string} url @param {() => Message | null} greet */
   constructor(url, greet) {
     super();
     this.#url = url;
@@ -66,10 +63,7 @@ export class Signaling extends EventTarget {
     setTimeout(() => socket.close(1000), GOODBYE_MS);
   }
 
-  /**
-   * @param {Message} message
-   * @returns {boolean} whether there was an open socket to put it into
-   */
+  /** @param {Message} message @returns {boolean} whether there was an open socket to put it into */
   send(message) {
     if (this.#socket?.readyState !== WebSocket.OPEN) return false;
     this.#socket.send(JSON.stringify(message));
@@ -85,8 +79,9 @@ export class Signaling extends EventTarget {
       this.dispatchEvent(new Event("up"));
     };
     socket.onmessage = (event) => {
-      this.#attempts = 0; // an open socket alone proves little: a proxy may accept for a broker that is away
       const message = parse(event.data);
+      // An open socket alone proves little: a proxy may accept for a broker that is away, and that one may be ailing.
+      if (message && message.type !== "error") this.#attempts = 0;
       if (message) this.dispatchEvent(new CustomEvent("message", { detail: message }));
     };
     socket.onclose = (event) => this.#lost(event.code);
@@ -118,10 +113,7 @@ export class Signaling extends EventTarget {
   }
 }
 
-/**
- * @param {unknown} data
- * @returns {Message | null} nothing for what no broker of this protocol sends
- */
+/** @param {unknown} data @returns {Message | null} nothing for what no broker of this protocol sends */
 function parse(data) {
   try {
     const message = JSON.parse(String(data));
@@ -150,10 +142,7 @@ export const messages = {
     ...(token === undefined ? {} : { token }),
     ...(token === undefined || incarnation === undefined ? {} : { incarnation }),
   }),
-  /**
-   * @param {number} to
-   * @param {import("./seal.js").Sealed} sealed
-   */
+  /** @param {number} to @param {import("./seal.js").Sealed} sealed */
   name: (to, sealed) => ({ type: "name", to, sealed }),
   /** @param {string} knock */
   admit: (knock) => ({ type: "admit", knock }),
@@ -165,17 +154,9 @@ export const messages = {
   remove: (seat) => ({ type: "remove", seat }),
   end: () => ({ type: "end" }),
   leave: () => ({ type: "leave" }),
-  /**
-   * @param {number} to
-   * @param {number} incarnation  the addressee's
-   * @param {RTCSessionDescriptionInit} description
-   */
+  /** @param {number} to @param {number} incarnation  the addressee's @param {RTCSessionDescriptionInit} description */
   description: (to, incarnation, description) => ({ type: "description", to, incarnation, description }),
-  /**
-   * @param {number} to
-   * @param {number} incarnation  the addressee's
-   * @param {RTCIceCandidateInit | null} candidate
-   */
+  /** @param {number} to @param {number} incarnation  the addressee's @param {RTCIceCandidateInit | null} candidate */
   candidate: (to, incarnation, candidate) => ({ type: "candidate", to, incarnation, candidate }),
   ice: () => ({ type: "ice" }),
 };

@@ -53,6 +53,7 @@ for (const { said, act, end } of WAYS) {
       const { doctor, patient, consultation } = meeting;
       await patient.disobey();
       await patient.sample();
+      await patient.receives();
       const at = await act(meeting);
       await until("the doctor's page has closed its connection", async () => (await doctor.flow()).open === 0);
       const last = await lastPacket(patient);

@@ -4,18 +4,22 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import de from "../../static/shared/words/de.js";
 import { launch } from "./lib/browser.js";
-import { meet } from "./lib/meeting.js";
+import { NAME, atTheDoor, meet } from "./lib/meeting.js";
 import { Server } from "./lib/server.js";
 import { Visit, cleanUp, leaveAll } from "./lib/visit.js";
 
 /** @type {Server} */
 let server;
-/** @type {{ doctor: import("./lib/browser.js").Browser, patient: import("./lib/browser.js").Browser }} */
+/** @type {Record<"doctor" | "patient" | "asking", import("./lib/browser.js").Browser>} */
 let browsers;
 
 before(async () => {
   server = await Server.start();
-  browsers = { doctor: await launch("chromium", { autoplay: false }), patient: await launch("chromium", { autoplay: false }) };
+  browsers = {
+    doctor: await launch("chromium", { autoplay: false }),
+    patient: await launch("chromium", { autoplay: false }),
+    asking: await launch("chromium", { autoplay: false, fakeAsk: false }),
+  };
 });
 afterEach(leaveAll);
 after(() => cleanUp(server));
@@ -23,30 +27,39 @@ after(() => cleanUp(server));
 test("whoever came in by clicks hears the partner at once", async () => {
   const { doctor, patient } = await meet(server, browsers);
   for (const visit of [doctor, patient]) {
-    await visit.see("the partner's sound plays", () => {
-      const video = /** @type {HTMLVideoElement} */ (document.querySelector(".partner video"));
-      return !video.muted && !video.paused && video.currentTime > 0;
-    });
+    await visit.see("the partner's sound plays", soundPlays);
     assert.equal(await visit.read(() => document.querySelector("#screen-call [data-do=wake]")?.checkVisibility()), false);
   }
 });
 
 test("a tab that comes back without a click shows the picture, and the sound after “Ton einschalten”", async () => {
-  const { doctor, patient } = await meet(server, browsers);
+  // A page that uses the microphone may make sounds, so this patient said no to it.
+  const denied = { permissions: /** @type {import("puppeteer-core").Permission[]} */ ([]) };
+  const { doctor, patient } = await atTheDoor(server, { ...browsers, patient: browsers.asking }, { patient: denied });
+  await doctor.admit();
+  await patient.receives();
   const storage = await patient.read(() => ({ ...sessionStorage }));
   await patient.close();
-  await doctor.says("#call-link", de["link.away"].replace("{who}", "Erika Beispiel"));
+  await doctor.says("#call-link", de["link.away"].replace("{who}", NAME));
   // As a browser restores a tab after a crash: its storage is there, a gesture of the user is not.
-  const restored = await Visit.open("patient", browsers.patient, `${server.origin}/healthz`);
+  const restored = await Visit.open("patient", browsers.asking, `${server.origin}/healthz`, denied);
   await restored.read((kept) => Object.assign(sessionStorage, kept), storage);
   await restored.page.goto(server.origin);
   await restored.onScreen("call");
   await restored.says("#screen-call [data-do=wake]", de["sound.on"]);
   await restored.receives();
-  assert.equal(await restored.read(() => /** @type {HTMLVideoElement} */ (document.querySelector(".partner video")).muted), true);
-  await restored.click("#screen-call [data-do=wake]");
-  await restored.see("the partner's sound plays, and the button is gone", () => {
+  await restored.see("the partner's picture plays", () => {
     const video = /** @type {HTMLVideoElement} */ (document.querySelector(".partner video"));
-    return !video.muted && !video.paused && !document.querySelector("#screen-call [data-do=wake]")?.checkVisibility();
+    return !video.paused && video.currentTime > 0;
   });
+  assert.equal(await restored.read(soundPlays), false);
+  await restored.click("#screen-call [data-do=wake]");
+  await restored.see("the partner's sound plays", soundPlays);
+  await restored.see("the button is gone", () => !document.querySelector("#screen-call [data-do=wake]")?.checkVisibility());
 });
+
+/** Runs in the page. */
+function soundPlays() {
+  const sound = /** @type {HTMLAudioElement} */ (document.querySelector(".partner audio"));
+  return !sound.muted && !sound.paused && sound.currentTime > 0;
+}

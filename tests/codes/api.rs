@@ -8,8 +8,15 @@ use serde_json::{Value, json};
 use crate::common::Server;
 
 /// A response's status, media type and body.
-async fn ask(server: &Server, method: Method, path: &str, token: Option<&str>, body: Option<&str>) -> (u16, String, Value) {
-    let mut request = server.http().request(method, server.url(path)).header("content-type", "application/json");
+async fn ask(
+    server: &Server,
+    method: Method,
+    path: &str,
+    token: Option<&str>,
+    body: Option<&str>,
+) -> (u16, String, Value) {
+    let mut request =
+        server.http().request(method, server.url(path)).header("content-type", "application/json");
     if let Some(token) = token {
         request = request.header("authorization", token);
     }
@@ -32,7 +39,14 @@ fn assert_problem((status, kind, body): &(u16, String, Value), expected: u16, na
 async fn the_api_plans_lists_shows_reissues_and_revokes() {
     let server = Server::start().await;
     let bearer = format!("Bearer {}", server.operator_token());
-    let (status, kind, issued) = ask(&server, Method::POST, "/api/consultations", Some(&bearer), Some(r#"{"seats":["doctor","patient","guest"]}"#)).await;
+    let (status, kind, issued) = ask(
+        &server,
+        Method::POST,
+        "/api/consultations",
+        Some(&bearer),
+        Some(r#"{"seats":["doctor","patient","guest"]}"#),
+    )
+    .await;
     assert_eq!((status, kind.as_str()), (201, "application/json"));
     let seats = issued["seats"].as_array().unwrap();
     assert_eq!(seats.len(), 3);
@@ -43,21 +57,32 @@ async fn the_api_plans_lists_shows_reissues_and_revokes() {
     let path = format!("/api/consultations/{}", issued["id"].as_str().unwrap());
     let (status, _, shown) = ask(&server, Method::GET, &path, Some(&bearer), None).await;
     assert_eq!((status, &shown["state"]), (200, &json!("open")));
-    assert_eq!(shown["seats"][2], json!({ "seat": 3, "role": "guest", "admittedAt": null, "connected": false }));
+    assert_eq!(
+        shown["seats"][2],
+        json!({ "seat": 3, "role": "guest", "admittedAt": null, "connected": false })
+    );
     assert_eq!(shown["relay"]["allocations"], 0);
     let (_, _, listed) = ask(&server, Method::GET, "/api/consultations?limit=1", Some(&bearer), None).await;
     assert_eq!(listed[0]["id"], issued["id"]);
-    let (status, _, reissued) = ask(&server, Method::POST, &format!("{path}/seats/3/reissue"), Some(&bearer), None).await;
+    let (status, _, reissued) =
+        ask(&server, Method::POST, &format!("{path}/seats/3/reissue"), Some(&bearer), None).await;
     assert_eq!((status, &reissued["role"]), (201, &json!("guest")));
     for seat in seats.iter().chain([&reissued]) {
         let code = seat["code"].as_str().unwrap();
-        assert!(![&shown, &listed].iter().any(|answer| answer.to_string().contains(code)), "codes are shown once");
+        assert!(
+            ![&shown, &listed].iter().any(|answer| answer.to_string().contains(code)),
+            "codes are shown once"
+        );
     }
     for _ in 0..2 {
         assert_eq!(ask(&server, Method::DELETE, &path, Some(&bearer), None).await.0, 204);
     }
     assert_eq!(ask(&server, Method::GET, &path, Some(&bearer), None).await.2["state"], "revoked");
-    assert_problem(&ask(&server, Method::POST, &format!("{path}/seats/3/reissue"), Some(&bearer), None).await, 409, "revoked");
+    assert_problem(
+        &ask(&server, Method::POST, &format!("{path}/seats/3/reissue"), Some(&bearer), None).await,
+        409,
+        "revoked",
+    );
 }
 
 #[tokio::test]
@@ -66,7 +91,8 @@ async fn without_the_operators_token_the_api_tells_nothing() {
     let issued = server.issue_now().await;
     let path = format!("/api/consultations/{}", issued.id());
     let token = server.operator_token();
-    let wrong = [None, Some("Bearer "), Some("Bearer wrong"), Some(token.as_str()), Some("Basic dXNlcjpwYXNz")];
+    let wrong =
+        [None, Some("Bearer "), Some("Bearer wrong"), Some(token.as_str()), Some("Basic dXNlcjpwYXNz")];
     for authorization in wrong {
         for (method, path) in [
             (Method::POST, "/api/consultations".to_owned()),
@@ -76,7 +102,11 @@ async fn without_the_operators_token_the_api_tells_nothing() {
             (Method::POST, format!("{path}/seats/2/reissue")),
             (Method::GET, "/api/consultations/unknown".to_owned()),
         ] {
-            assert_problem(&ask(&server, method, &path, authorization, Some("{}")).await, 401, "operator-token");
+            assert_problem(
+                &ask(&server, method, &path, authorization, Some("{}")).await,
+                401,
+                "operator-token",
+            );
         }
     }
     assert_eq!(server.page().await.look(issued.code(2)).await["state"], "open", "and nothing was called off");
@@ -92,7 +122,10 @@ async fn a_field_that_is_not_understood_is_named() {
         (r#"{"startsAt":17}"#, "startsAt"),
         (r#"{"seats":["doctor"]}"#, "seats"),
         (r#"{"seats":["patient","doctor"]}"#, "seats"),
-        (r#"{"seats":["doctor","patient","guest","guest","guest","guest","guest","guest","guest","guest"]}"#, "seats"),
+        (
+            r#"{"seats":["doctor","patient","guest","guest","guest","guest","guest","guest","guest","guest"]}"#,
+            "seats",
+        ),
         (r#"{"seats":["doctor","nurse"]}"#, "nurse"),
         (r#"{"start":"2026-11-30T09:00"}"#, "start"),
         ("not json", "JSON"),
@@ -146,7 +179,9 @@ async fn the_document_lists_exactly_the_routes() {
         .as_object()
         .unwrap()
         .iter()
-        .flat_map(|(path, methods)| methods.as_object().unwrap().keys().map(move |method| format!("{method} {path}")))
+        .flat_map(|(path, methods)| {
+            methods.as_object().unwrap().keys().map(move |method| format!("{method} {path}"))
+        })
         .collect();
     let expected = [
         "delete /api/consultations/{id}",

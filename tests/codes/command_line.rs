@@ -27,7 +27,10 @@ fn code_and_secret<'a>(seat: &'a Value, origin: &str) -> (&'a str, &'a str) {
     let groups: Vec<&str> = code.split('-').collect();
     assert!(groups.len() == 3 && groups.iter().all(|group| group.len() == 4), "{code}");
     let secret = link.strip_prefix(&format!("{origin}/#{code}.")).unwrap_or_else(|| panic!("{link}"));
-    assert!(secret.len() == 22 && secret.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)), "{link}");
+    assert!(
+        secret.len() == 22 && secret.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)),
+        "{link}"
+    );
     (code, secret)
 }
 
@@ -64,7 +67,10 @@ async fn a_local_time_that_the_clocks_skip_or_show_twice_is_explained() {
     ] {
         let issued = parse(&success(&server.cli(&["consultation", "new", "--start", local, "--json"]).await));
         assert_eq!(issued["startsAt"], start);
-        assert_eq!(issued["note"].as_str().map(|text| text.contains(note.unwrap_or_default())), note.map(|_| true));
+        assert_eq!(
+            issued["note"].as_str().map(|text| text.contains(note.unwrap_or_default())),
+            note.map(|_| true)
+        );
     }
 }
 
@@ -77,7 +83,8 @@ async fn the_list_is_the_same_with_and_without_a_server_and_shows_no_code() {
         codes.extend(issued["seats"].as_array().unwrap().iter().map(|seat| seat["code"].clone()));
         if start.starts_with("2030") {
             let id = issued["id"].as_str().unwrap();
-            let reissued = parse(&success(&server.cli(&["consultation", "reissue", id, "2", "--json"]).await));
+            let reissued =
+                parse(&success(&server.cli(&["consultation", "reissue", id, "2", "--json"]).await));
             codes.push(reissued["code"].clone());
         }
     }
@@ -86,10 +93,15 @@ async fn the_list_is_the_same_with_and_without_a_server_and_shows_no_code() {
         (text, success(&server.cli(&["consultation", "list", "--json"]).await))
     };
     let online = lists().await;
-    assert!(online.0.lines().count() == 2 && online.0.contains("planned") && online.0.contains("expired"), "{online:?}");
+    assert!(
+        online.0.lines().count() == 2 && online.0.contains("planned") && online.0.contains("expired"),
+        "{online:?}"
+    );
     assert!(codes.iter().all(|code| {
         let bare = code.as_str().unwrap().replace('-', "");
-        !online.0.contains(code.as_str().unwrap()) && !online.1.contains(code.as_str().unwrap()) && !online.1.contains(&bare)
+        !online.0.contains(code.as_str().unwrap())
+            && !online.1.contains(code.as_str().unwrap())
+            && !online.1.contains(&bare)
     }));
     server.end(Ending::Terminate).await;
     let lists = async || {
@@ -135,7 +147,8 @@ async fn a_wish_that_cannot_be_is_refused_in_the_same_words() {
         (vec!["consultation", "new", "--start", "tomorrow"], "“tomorrow” is not a time"),
         (vec!["consultation", "new", "--start", "9999-01-01T00:00:00Z"], "is not a time"),
     ] {
-        let (with, without) = (refusal(&online.cli(&arguments).await), refusal(&offline.cli(&arguments).await));
+        let (with, without) =
+            (refusal(&online.cli(&arguments).await), refusal(&offline.cli(&arguments).await));
         assert_eq!(with, without);
         assert!(with.contains(names), "{with}");
     }

@@ -81,7 +81,8 @@ async fn a_damaged_secret_is_named_and_never_replaced_in_silence() {
         std::fs::write(&path, good).unwrap();
     }
     let missing = data_dir.join("nowhere");
-    let arguments = ["--data-dir", text(&data_dir), "--listen", "127.0.0.1:0", "--database-url-file", text(&missing)];
+    let arguments =
+        ["--data-dir", text(&data_dir), "--listen", "127.0.0.1:0", "--database-url-file", text(&missing)];
     let sentence = refusal(&cli(&arguments).await);
     assert!(sentence.contains(text(&missing)), "{sentence}");
     std::fs::write(data_dir.join("visavis.db"), "this is no database, whatever its name says").unwrap();

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::common::codes::well_formed;
 use crate::common::{Page, Server, success};
 
 /// The answers to `look` and to `join` of a seat's code, each on a page of its own.
@@ -12,27 +13,16 @@ async fn answers(server: &Server, code: &str) -> (Value, Value) {
     (seen, page.next().await)
 }
 
-fn check_symbol(symbols: &[u8]) -> u8 {
-    symbols.iter().fold(0, |sum, symbol| {
-        (0..5).fold(sum ^ symbol, |value, _| if value & 16 == 0 { value << 1 } else { (value << 1) ^ 0x3B })
-    })
-}
-
-/// A well-formed code, drawn at random: the check symbol by the words of docs/protocol.md.
-fn well_formed() -> String {
-    const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-    let mut symbols: Vec<u8> = rand::random::<[u8; 11]>().iter().map(|byte| byte % 32).collect();
-    symbols.push(check_symbol(&symbols));
-    symbols.iter().map(|symbol| char::from(ALPHABET[usize::from(*symbol)])).collect()
-}
-
 #[tokio::test]
 async fn a_code_before_its_time_tells_when_it_opens() {
     let server = Server::start().await;
     let issued = server.issue_in(31 * 60).await;
     for (seat, role) in [(1, "doctor"), (2, "patient")] {
         let (seen, joined) = answers(&server, issued.code(seat)).await;
-        assert_eq!((&seen["type"], &seen["state"], &seen["role"]), (&"seen".into(), &"early".into(), &role.into()));
+        assert_eq!(
+            (&seen["type"], &seen["state"], &seen["role"]),
+            (&"seen".into(), &"early".into(), &role.into())
+        );
         for field in ["opensAt", "startsAt", "expiresAt"] {
             assert_eq!(seen[field], issued.0[field]);
         }
@@ -60,7 +50,10 @@ async fn an_expired_code_opens_nothing_and_tells_since_when() {
     for seat in [1, 2] {
         let (seen, joined) = answers(&server, issued.code(seat)).await;
         assert_eq!(seen, joined);
-        assert_eq!((&joined["error"], &joined["expiresAt"]), (&"code-expired".into(), &issued.0["expiresAt"]));
+        assert_eq!(
+            (&joined["error"], &joined["expiresAt"]),
+            (&"code-expired".into(), &issued.0["expiresAt"])
+        );
     }
 }
 
@@ -88,7 +81,8 @@ async fn a_code_is_forgiven_its_spelling() {
     let issued = server.issue_now().await;
     let code = issued.code(2);
     let lookalikes = code.to_lowercase().replace('0', "o").replace('1', "l").replace('v', "u");
-    for spelling in [code.replace('-', ""), lookalikes, code.replace('-', " \u{2013} "), format!("  {code} ")] {
+    for spelling in [code.replace('-', ""), lookalikes, code.replace('-', " \u{2013} "), format!("  {code} ")]
+    {
         assert_eq!(server.page().await.look(&spelling).await["role"], "patient", "{spelling}");
     }
 }
@@ -102,7 +96,8 @@ async fn a_revoked_consultation_and_a_replaced_code_say_so() {
         let (seen, joined) = answers(&server, revoked.code(seat)).await;
         assert_eq!((&seen["error"], &joined["error"]), (&"code-revoked".into(), &"code-revoked".into()));
         let seat_number = seat.to_string();
-        let new = success(&server.cli(&["consultation", "reissue", reissued.id(), &seat_number, "--json"]).await);
+        let new =
+            success(&server.cli(&["consultation", "reissue", reissued.id(), &seat_number, "--json"]).await);
         let new: Value = serde_json::from_str(&new).unwrap();
         let (seen, joined) = answers(&server, reissued.code(seat)).await;
         assert_eq!((&seen["error"], &joined["error"]), (&"code-revoked".into(), &"code-revoked".into()));

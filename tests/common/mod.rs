@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test crate uses its part")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests fail loudly and print what they measure")]
 
+pub mod codes;
 pub mod page;
 pub mod turn;
 pub mod walk;
@@ -158,8 +159,7 @@ impl Server {
 
     /// The seats as `GET /api/consultations/{id}` shows them.
     pub async fn seats(&self, id: &str) -> Vec<Value> {
-        let (status, body) =
-            self.api(reqwest::Method::GET, &format!("/api/consultations/{id}"), None).await;
+        let (status, body) = self.api(reqwest::Method::GET, &format!("/api/consultations/{id}"), None).await;
         assert_eq!(status, 200, "{body}");
         body["seats"].as_array().unwrap().clone()
     }
@@ -185,7 +185,7 @@ impl Server {
                 if let Some(answer) = state().await {
                     return answer;
                 }
-                tokio::task::yield_now().await;
+                tokio::time::sleep(Duration::from_millis(10)).await;
             }
         })
         .await
@@ -272,13 +272,13 @@ async fn spawn(
     command.args(["--data-dir", home.join("data").to_str().unwrap(), "--listen", "127.0.0.1:0"]).args(flags);
     command.envs(environment.iter().cloned()).stdin(Stdio::null());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let before = stdout.lock().unwrap().len();
+    let (before, log_before) = (stdout.lock().unwrap().len(), log.lock().unwrap().len());
     collect(child.stdout.take().unwrap(), stdout);
     collect(child.stderr.take().unwrap(), log);
     let port = within("the line that says where the server listens", async {
         loop {
             let text = stdout.lock().unwrap()[before..].to_owned();
-            if let Some(port) = port_in(&text) {
+            if let Some(port) = port_in(&text).or_else(|| port_in(&log.lock().unwrap()[log_before..])) {
                 return port;
             }
             if let Ok(Some(status)) = child.try_wait() {
@@ -291,11 +291,13 @@ async fn spawn(
     (child, port)
 }
 
-/// The port of the first URL of this host in a complete line.
+/// The port in a complete line of stdout, or of the log where the public URL says nothing about it.
 fn port_in(text: &str) -> Option<u16> {
-    let line = text.split_inclusive('\n').find(|line| line.ends_with('\n') && line.contains("http://localhost:"))?;
-    let (_, rest) = line.split_once("http://localhost:")?;
-    rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok()
+    let complete = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    let mut after = complete.filter_map(|line| {
+        ["http://localhost:", "address=127.0.0.1:"].iter().find_map(|before| Some(line.split_once(before)?.1))
+    });
+    after.next()?.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok()
 }
 
 /// Gathers a stream's lines as they come.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::stream::{SplitSink, SplitStream};
@@ -11,13 +12,14 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 use tokio_util::sync::CancellationToken;
 
-use super::{Server, within};
+use super::{DEADLINE, Server, within};
 
 type Stream = WebSocketStream<TcpStream>;
 
@@ -99,7 +101,9 @@ impl Page {
             match within(kind, self.incoming.recv()).await {
                 Some(Frame::Text(message)) if message["type"] == kind => return message,
                 Some(Frame::Text(message)) => self.backlog.push_back(message),
-                Some(Frame::Closed(code)) => panic!("closed with {code} instead of {kind}; before: {:?}", self.received()),
+                Some(Frame::Closed(code)) => {
+                    panic!("closed with {code} instead of {kind}; before: {:?}", self.received())
+                }
                 None => panic!("closed instead of {kind}; before: {:?}", self.received()),
             }
         }
@@ -107,10 +111,15 @@ impl Page {
 
     /// The next message, whatever it is.
     pub async fn next(&mut self) -> Value {
+        self.next_within(DEADLINE).await
+    }
+
+    /// The same with a deadline of its own.
+    pub async fn next_within(&mut self, deadline: Duration) -> Value {
         if let Some(message) = self.backlog.pop_front() {
             return message;
         }
-        match within("a message", self.incoming.recv()).await {
+        match timeout(deadline, self.incoming.recv()).await.expect("a message comes") {
             Some(Frame::Text(message)) => message,
             Some(Frame::Closed(code)) => panic!("closed with {code}; before: {:?}", self.received()),
             None => panic!("closed; before: {:?}", self.received()),
@@ -138,6 +147,18 @@ impl Page {
     /// Whether a message of this type is among those that came and were not asked for.
     pub fn has(&self, kind: &str) -> bool {
         self.backlog.iter().any(|message| message["type"] == kind)
+    }
+
+    /// The same, with all that has arrived by now.
+    pub async fn has_come(&mut self, kind: &str) -> bool {
+        tokio::task::yield_now().await;
+        while let Ok(frame) = self.incoming.try_recv() {
+            match frame {
+                Frame::Text(message) => self.backlog.push_back(message),
+                Frame::Closed(code) => panic!("closed with {code} before {kind}"),
+            }
+        }
+        self.has(kind)
     }
 
     /// Both directions, in order: messages as they stood on the wire.
@@ -229,7 +250,10 @@ impl Page {
     /// Sends a candidate to a seat's page.
     pub async fn candidate(&mut self, to: u8, incarnation: i64, candidate: &str) {
         let candidate = json!({ "candidate": candidate, "sdpMid": "0", "sdpMLineIndex": 0 });
-        self.send(json!({ "type": "candidate", "to": to, "incarnation": incarnation, "candidate": candidate })).await;
+        self.send(
+            json!({ "type": "candidate", "to": to, "incarnation": incarnation, "candidate": candidate }),
+        )
+        .await;
     }
 
     /// Everything that came before the answer to a message that surely is answered, and that answer: whatever is not here did not come.

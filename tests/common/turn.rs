@@ -9,8 +9,8 @@ use stun::attributes::{
 };
 use stun::integrity::MessageIntegrity;
 use stun::message::{
-    CLASS_REQUEST, CLASS_SUCCESS_RESPONSE, METHOD_ALLOCATE, METHOD_REFRESH, Message, MessageType, Method, Setter,
-
+    CLASS_REQUEST, CLASS_SUCCESS_RESPONSE, METHOD_ALLOCATE, METHOD_REFRESH, Message, MessageType, Method,
+    Setter,
 };
 use stun::textattrs::TextAttribute;
 use tokio::net::UdpSocket;
@@ -83,10 +83,13 @@ impl TurnClient {
             setters.push(Box::new(Raw(*kind, value.clone())));
         }
         if sign {
-            for (kind, text) in [(ATTR_USERNAME, &self.username), (ATTR_REALM, &self.realm), (ATTR_NONCE, &self.nonce)] {
+            for (kind, text) in
+                [(ATTR_USERNAME, &self.username), (ATTR_REALM, &self.realm), (ATTR_NONCE, &self.nonce)]
+            {
                 setters.push(Box::new(TextAttribute::new(kind, text.clone())));
             }
-            let (username, realm, password) = (self.username.clone(), self.realm.clone(), self.password.clone());
+            let (username, realm, password) =
+                (self.username.clone(), self.realm.clone(), self.password.clone());
             setters.push(Box::new(MessageIntegrity::new_long_term_integrity(username, realm, password)));
         }
         let mut request = Message::new();
@@ -96,7 +99,8 @@ impl TurnClient {
                 self.socket.send(&request.raw).await.unwrap();
                 let mut answer = Message::new();
                 let mut buffer = vec![0; 2048];
-                let received = tokio::time::timeout(Duration::from_millis(500), self.socket.recv(&mut buffer));
+                let received =
+                    tokio::time::timeout(Duration::from_millis(500), self.socket.recv(&mut buffer));
                 let Ok(Ok(length)) = received.await else { continue };
                 answer.unmarshal_binary(&buffer[..length]).unwrap();
                 if answer.transaction_id == request.transaction_id {

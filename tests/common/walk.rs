@@ -47,12 +47,18 @@ pub async fn from_codes_to_the_end(server: &mut Server) {
     let issued = server.issue_now().await;
     let mut doctor = server.page().await;
     let seen = doctor.look(issued.code(1)).await;
-    assert_eq!((&seen["type"], &seen["role"], &seen["state"]), (&json!("seen"), &json!("doctor"), &json!("open")));
+    assert_eq!(
+        (&seen["type"], &seen["role"], &seen["state"]),
+        (&json!("seen"), &json!("doctor"), &json!("open"))
+    );
     doctor.enter(issued.code(1)).await;
 
     let mut patient = server.page().await;
     let waiting = patient.wait_at(issued.code(2)).await;
-    assert_eq!((&waiting["seat"], &waiting["role"], &waiting["occupied"]), (&json!(2), &json!("patient"), &json!(false)));
+    assert_eq!(
+        (&waiting["seat"], &waiting["role"], &waiting["occupied"]),
+        (&json!(2), &json!("patient"), &json!(false))
+    );
     let sees = patient.expect("doctor").await;
     assert_eq!((&sees["seat"], &sees["key"]), (&json!(1), &json!(doctor.key)));
     let knock = doctor.expect("knock").await;

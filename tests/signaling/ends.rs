@@ -56,8 +56,13 @@ async fn assert_ended(server: &Server, what: &str, decided: Instant, relayed: &m
         }
         (socket, heard, decided.elapsed())
     };
-    let (socket, heard, ended) = tokio::time::timeout(REQUIRED, required).await.expect("within the second that R11 asks for");
-    println!("{what}: the socket {socket} after {} ms, 437 on Refresh after {} ms", heard.as_millis(), ended.as_millis());
+    let (socket, heard, ended) =
+        tokio::time::timeout(REQUIRED, required).await.expect("within the second that R11 asks for");
+    println!(
+        "{what}: the socket {socket} after {} ms, 437 on Refresh after {} ms",
+        heard.as_millis(),
+        ended.as_millis()
+    );
     let mut again = TurnClient::new(server, &call.ice_servers).await;
     assert_eq!(again.allocate().await, Err(401), "{what}: the old credential opens nothing");
 }

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::common::page::{handshake, request};
-use crate::common::{Server, walk};
+use crate::common::codes::well_formed;
+use crate::common::{Ending, Server, walk};
 
 #[tokio::test]
 async fn a_mistyped_code_costs_no_new_connection_and_the_tenth_error_ends_it() {
@@ -133,7 +134,8 @@ async fn a_socket_of_a_foreign_origin_or_without_the_subprotocol_is_not_opened()
     let set = |name: &'static str, value: String| {
         move |headers: &mut reqwest::header::HeaderMap| drop(headers.insert(name, value.parse().unwrap()))
     };
-    let remove = |name: &'static str| move |headers: &mut reqwest::header::HeaderMap| drop(headers.remove(name));
+    let remove =
+        |name: &'static str| move |headers: &mut reqwest::header::HeaderMap| drop(headers.remove(name));
     assert_eq!(status(&|_| {}).await, 101);
     assert_eq!(status(&set("origin", "https://example.org".to_owned())).await, 403);
     assert_eq!(status(&set("origin", format!("http://127.0.0.1:{}", server.port))).await, 403);
@@ -143,4 +145,32 @@ async fn a_socket_of_a_foreign_origin_or_without_the_subprotocol_is_not_opened()
     assert_eq!(status(&remove("sec-websocket-protocol")).await, 400);
     assert_eq!(status(&set("sec-websocket-protocol", "visavis.v2".to_owned())).await, 400);
     assert_eq!(status(&set("sec-websocket-protocol", "visavis.v2, visavis.v1".to_owned())).await, 101);
+}
+
+#[tokio::test]
+async fn who_has_guessed_too_often_waits_and_who_talks_meanwhile_is_closed() {
+    let mut server = Server::start().await;
+    let issued = server.issue_now().await;
+    let mut guesser = server.page().await;
+    for _ in 0..10 {
+        assert_eq!(guesser.look(&well_formed()).await["error"], "code-unknown");
+    }
+    guesser.expect_error("too-many-errors").await;
+    let mut hasty = server.page().await;
+    for _ in 0..2 {
+        hasty.send(json!({ "type": "look", "code": issued.code(2) })).await;
+    }
+    hasty.expect_error("too-fast").await;
+    assert_eq!(hasty.expect_close().await, 1008);
+    assert!(!hasty.has("seen"));
+    // A mistyped code is told at once, whatever was guessed: it costs no look into the store.
+    let mut patient = server.page().await;
+    assert_eq!(patient.look("K7QF-3XM2-9TDB").await["error"], "code-typo");
+    patient.join(issued.code(2)).await;
+    assert_eq!(patient.next().await["type"], "waiting", "and a right code opens after its wait");
+    let mut waits = server.page().await;
+    waits.send(json!({ "type": "look", "code": well_formed() })).await;
+    assert_eq!(server.end(Ending::Terminate).await, Some(0));
+    assert_eq!(waits.expect_close().await, 1012, "no restart waits for a guesser");
+    assert!(!server.log().contains("WARN"), "{}", server.log());
 }

@@ -105,7 +105,10 @@ async fn what_is_meant_for_a_page_that_is_no_more_vanishes() {
     call.doctor.candidate(2, place.incarnation + 1, "of a page to come").await;
     call.doctor.describe(2, place.incarnation, "fresh").await;
     assert_eq!(reloaded.expect("description").await["description"]["sdp"], "fresh");
-    assert!(!reloaded.has("candidate"), "one socket's messages keep their order, so the stale ones were dropped");
+    assert!(
+        !reloaded.has("candidate"),
+        "one socket's messages keep their order, so the stale ones were dropped"
+    );
     assert!(!call.doctor.has("error"));
 }
 
@@ -171,7 +174,11 @@ async fn after_the_end_patients_knock_again_and_doctors_do_not() {
         page.expect("ended").await;
         assert_eq!(page.expect_close().await, 1000);
     }
-    assert_eq!(guest.expect("doctorGone").await["seat"], 1, "who waits reads that no doctor is there any more");
+    assert_eq!(
+        guest.expect("doctorGone").await["seat"],
+        1,
+        "who waits reads that no doctor is there any more"
+    );
     let seats = server.seats(call.issued.id()).await;
     assert!(seats.iter().all(|seat| seat["connected"] == false), "{seats:?}");
 

@@ -241,6 +241,8 @@ async fn both_on_the_same_side_never_make_a_call() {
     for page in [&mut one, &mut other] {
         page.describe(2, 0, "hello").await;
         page.expect_error("unexpected").await;
-        assert!(page.record().iter().all(|message| message["type"] != "peer" && message["type"] != "welcome"));
+        assert!(
+            page.record().iter().all(|message| message["type"] != "peer" && message["type"] != "welcome")
+        );
     }
 }

@@ -143,7 +143,7 @@ export default {
   "waiting.textDoctorHere": "Die Praxis weiß, dass Sie da sind.",
   "waiting.sentBack": "Sie sind wieder im Wartezimmer. Die Praxis holt Sie gleich zurück.",
   "waiting.textDoctor": "Ein anderes Gerät benutzt Ihren Code. Lassen Sie dort dieses Gerät ein.",
-  "waiting.occupied": "Ein anderes Gerät benutzt schon diesen Code. Jede Seite braucht ihren eigenen.",
+  "waiting.occupied": "Ein anderes Gerät benutzt diesen Code schon. Die Praxis entscheidet. Jede Person braucht ihren eigenen Code.",
   "waiting.doctorIsHere": "Die Praxis ist da und weiß, dass Sie warten.",
   "waiting.when": "Ihr Termin ist {when}.",
   "waiting.leave": "Wartezimmer verlassen",

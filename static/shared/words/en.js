@@ -143,7 +143,7 @@ export default {
   "waiting.textDoctorHere": "The practice knows that you are here.",
   "waiting.sentBack": "You are back in the waiting room. The practice will call you again.",
   "waiting.textDoctor": "Another device uses your code. Let this device in over there.",
-  "waiting.occupied": "Another device uses this code already. Each side needs its own.",
+  "waiting.occupied": "Another device uses this code already. The practice decides. Each person needs a code of their own.",
   "waiting.doctorIsHere": "The practice is here and knows that you are waiting.",
   "waiting.when": "Your appointment is {when}.",
   "waiting.leave": "Leave the waiting room",

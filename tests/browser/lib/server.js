@@ -48,13 +48,14 @@ export class Server {
     return this.#dataDir;
   }
 
-  /** SIGTERM, and again on the same port and the same data. @returns how long nobody listened, in ms */
-  async restart() {
-    const { port } = new URL(this.origin);
-    const began = Date.now();
+  /** SIGTERM; the data and the port stay as they are. */
+  async halt() {
     await this.#end();
-    await this.#run(`127.0.0.1:${port}`);
-    return Date.now() - began;
+  }
+
+  /** Again on the same port and the same data. */
+  async resume() {
+    await this.#run(`127.0.0.1:${new URL(this.origin).port}`);
   }
 
   async stop() {

@@ -198,6 +198,44 @@ export class Visit {
     await this.page.keyboard.type(text);
   }
 
+  /**
+   * By keyboard alone: Tab until the focus is on a match. Wherever it stops on the way it must be seen.
+   * @param {string} selector
+   */
+  async tabTo(selector) {
+    /** @type {string[]} */
+    const stops = [];
+    for (let presses = 0; presses < 40; presses++) {
+      await this.page.keyboard.press("Tab");
+      const stop = await this.read((where) => {
+        const focused = /** @type {HTMLElement} */ (document.activeElement);
+        if (!focused || focused === document.body) return { name: "body", seen: true, reached: false };
+        const { outlineStyle, outlineWidth } = getComputedStyle(focused);
+        let opacity = 1;
+        for (let element = /** @type {HTMLElement | null} */ (focused); element; element = element.parentElement) opacity *= Number(getComputedStyle(element).opacity);
+        return {
+          name: `${focused.localName}#${focused.id}.${focused.className} “${focused.innerText?.slice(0, 30)}”`,
+          seen: focused.checkVisibility() && outlineStyle !== "none" && parseFloat(outlineWidth) >= 2 && opacity > 0.99,
+          reached: focused.matches(where),
+        };
+      }, selector);
+      stops.push(stop.name);
+      if (!stop.seen) throw new Error(`${this.who}: the focus is not seen on ${stop.name}`);
+      if (stop.reached) return;
+    }
+    throw new Error(`${this.who}: Tab does not lead to ${selector}, but to ${[...new Set(stops)].join(", ")}`);
+  }
+
+  /**
+   * By keyboard alone: to a match, and the key.
+   * @param {string} selector
+   * @param {import("puppeteer-core").KeyInput} [key]
+   */
+  async press(selector, key = "Enter") {
+    await this.tabTo(selector);
+    await this.page.keyboard.press(key);
+  }
+
   // ---- the ways through the page ----
 
   /**

@@ -1,0 +1,128 @@
+/**
+ * What the server must not learn or keep, and what the patient's side must do without: a canary name and code, requests
+ * beyond the origin, cookies and storage; and what a patient's way from link to call weighs.
+ */
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { launch } from "./lib/browser.js";
+import { atTheDoor, meet } from "./lib/meeting.js";
+import { Server } from "./lib/server.js";
+import { Visit, cleanUp, leaveAll } from "./lib/visit.js";
+
+const CANARY = "Zephyrine Kanarienvogel-Ößwald";
+
+/** @type {Server} */
+let server;
+/** @type {Record<"doctor" | "patient" | "firefox", import("./lib/browser.js").Browser>} */
+let browsers;
+
+before(async () => {
+  // Our own code at its most talkative: whatever it logs, it must not log this.
+  server = await Server.start({ env: { VISAVIS_LOG: "info,visavis=trace,visavis_turn=trace" } });
+  browsers = { doctor: await launch("chromium"), patient: await launch("chromium"), firefox: await launch("firefox") };
+});
+afterEach(leaveAll);
+after(() => cleanUp(server));
+
+test("a canary name and a canary code typed into the page reach the doctor, and no file, log line or request line", async () => {
+  const consultation = await server.plan();
+  const { code } = consultation.patient;
+  const doctor = await Visit.open("doctor", browsers.doctor, consultation.doctor.link);
+  await doctor.toRoom();
+  const patient = await Visit.open("patient", browsers.patient, server.origin);
+  await patient.onScreen("code");
+  await patient.type("#code", code.toLowerCase().replaceAll("-", " "));
+  await patient.click("#code-form [type=submit]");
+  await patient.toWaiting(CANARY);
+  await doctor.says(".knock [data-part=name]", CANARY);
+  await doctor.admit();
+  await Promise.all([doctor.receives(), patient.receives()]);
+  await doctor.says(".partner [data-part=name]", CANARY);
+  await patient.page.reload();
+  await Promise.all([doctor.receives(), patient.receives()]);
+  await doctor.click("#hangup");
+  await patient.onScreen("end");
+
+  const forms = [...formsOf(CANARY), ...formsOf("Kanarienvogel"), ...formsOf(code), ...formsOf(code.replaceAll("-", ""))];
+  const files = await server.files();
+  assert.ok([...files.keys()].some((path) => /sqlite|\.db/.test(path)), `the database is among ${[...files.keys()]}`);
+  for (const [path, content] of files) absent(forms, content, path);
+  absent(forms, Buffer.from(server.output), "the log");
+  for (const visit of [doctor, patient]) {
+    assert.ok(visit.requests.some(({ url }) => url.endsWith("/ws")), "the recording of requests is whole");
+    for (const { url, headers } of visit.requests) absent(forms, Buffer.from(url.replace(/#.*/, "") + headers), url);
+  }
+  await server.halt(); // the write-ahead log, folded into the database
+  for (const [path, content] of await server.files()) absent(forms, content, path);
+  await server.resume();
+  // The search itself can find what is there.
+  assert.throws(() => absent(forms, Buffer.from(`…${CANARY}…`), "a file that holds the name"));
+});
+
+for (const kind of /** @type {const} */ (["patient", "firefox"])) {
+  test(`no request leaves the origin, from the link to the end of the call (${kind === "patient" ? "Chromium" : "Firefox"})`, async () => {
+    const { doctor, patient } = await meet(server, { doctor: browsers.doctor, patient: browsers[kind] });
+    await patient.click("#hangup");
+    await patient.onScreen("end");
+    for (const visit of [doctor, patient]) {
+      const urls = visit.requests.map(({ url }) => url).filter((url) => url !== "");
+      assert.ok(urls.length >= 8, `the recording is whole: ${urls}`);
+      const { host } = new URL(server.origin);
+      const elsewhere = urls.filter((url) => !/^(data|blob):/.test(url) && new URL(url).host !== host);
+      assert.deepEqual(elsewhere, []);
+    }
+  });
+}
+
+test("the whole call works with cookies and storage blocked", async () => {
+  const { patient } = await meet(server, browsers, { patient: { noStorage: true } });
+  assert.deepEqual(await patient.context.cookies(), []);
+});
+
+test("no cookie is set and nothing lasting is stored", async () => {
+  const { doctor, patient } = await meet(server, browsers);
+  for (const visit of [doctor, patient]) {
+    assert.deepEqual(await visit.context.cookies(), []);
+    const lasting = await visit.read(async () => ({
+      local: localStorage.length,
+      databases: (await indexedDB.databases()).length,
+      caches: (await caches.keys()).length,
+      workers: (await navigator.serviceWorker.getRegistrations()).length,
+    }));
+    assert.deepEqual(lasting, { local: 0, databases: 0, caches: 0, workers: 0 });
+  }
+});
+
+test("the patient's way from link to call is light", async (context) => {
+  const fresh = await launch("chromium");
+  const { doctor, patient } = await atTheDoor(server, { doctor: browsers.doctor, patient: fresh });
+  await doctor.admit();
+  await patient.receives();
+  const total = [...patient.bytes.values()].reduce((sum, bytes) => sum + bytes, 0);
+  for (const [url, bytes] of patient.bytes) context.diagnostic(`${String(bytes).padStart(7)} ${new URL(url).pathname}`);
+  const signaling = patient.wire.reduce((sum, { data }) => sum + data.length, 0);
+  context.diagnostic(`link to call: ${patient.bytes.size} requests, ${(total / 1000).toFixed(1)} kB over the wire; and ${patient.wire.length} signaling messages, ${(signaling / 1000).toFixed(1)} kB`);
+  assert.ok(total < 60_000, `aim: below 60 kB, here ${total}`);
+});
+
+/**
+ * The text as it may lie around: plain, in UTF-16, percent-encoded, in JSON escapes, in base64 at each of its three offsets.
+ * @param {string} text
+ */
+function formsOf(text) {
+  const offsets = [0, 1, 2].map((offset) => Buffer.from("x".repeat(offset) + text).toString("base64").slice(offset === 0 ? 0 : 4, -4));
+  const escaped = JSON.stringify(text).slice(1, -1).replace(/[^\x20-\x7e]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  const texts = [text, text.toLowerCase(), encodeURIComponent(text), escaped, ...offsets, ...offsets.map((form) => form.replaceAll("+", "-").replaceAll("/", "_"))];
+  return [...new Set(texts)].map((form) => Buffer.from(form)).concat(Buffer.from(text, "utf16le"));
+}
+
+/**
+ * @param {Buffer[]} forms
+ * @param {Buffer} content
+ * @param {string} where
+ */
+function absent(forms, content, where) {
+  for (const form of forms) assert.ok(!content.includes(form), `“${form}” stands in ${where}`);
+}
+
