@@ -14,6 +14,9 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 /// Two pings and a bit without any answer: the device is gone.
 const SILENCE: Duration = Duration::from_secs(60);
 
+/// Messages that a page may have sent before it read the close.
+const UNDER_WAY: u32 = 256;
+
 /// The page's end of the wire.
 pub struct Socket {
     inner: WebSocket,
@@ -123,9 +126,13 @@ impl Socket {
         let _ = self.write(Message::Close(Some(frame)), true).await;
     }
 
-    /// Reads until the page has closed its end.
+    /// Reads until the page has closed its end. From a page that floods on, no more is taken than may have been under way: it stands still
+    /// until the caller's deadline.
     pub async fn drain(&mut self) {
-        while let Some(Ok(_)) = self.inner.recv().await {}
+        for _ in 0..UNDER_WAY {
+            let Some(Ok(_)) = self.inner.recv().await else { return };
+        }
+        std::future::pending().await
     }
 
     async fn write(&mut self, message: Message, flush: bool) -> Result<(), Closed> {

@@ -26,6 +26,8 @@ const STEADY_LOOKS = 8;
 const FIRST_PICTURE = { scale: 2, ms: 1000 };
 /** After a restart the next waits, each time longer: an answer over a slow line needs its time. */
 const RESTART_PAUSE_MS = [2500, 5000, 8000];
+/** The higher seat leaves the restart to the lower one, unless that one notices nothing. */
+const COURTESY_MS = 750;
 
 export class Peer extends EventTarget {
   #connection;
@@ -41,7 +43,7 @@ export class Peer extends EventTarget {
   /** @type {(RTCIceCandidateInit | null)[]} */
   #early = [];
   #small = true;
-  #connectedAt = 0;
+  #changedAt = 0;
   #makingOffer = false;
   #ignoreOffer = false;
   #settingRemoteAnswer = false;
@@ -50,7 +52,7 @@ export class Peer extends EventTarget {
   /** @type {Path} */
   #path = "unknown";
   #flow = new Flow();
-  #stuckSince = 0;
+  #restartedAt = 0;
   #restarts = 0;
   #watching;
 
@@ -115,6 +117,7 @@ export class Peer extends EventTarget {
     }
     for (const candidate of this.#early.splice(0)) await this.addCandidate(candidate);
     if (description.type !== "offer") return;
+    this.#restartedAt = performance.now(); // the partner looks for a new line already
     if (!this.#offers) this.#adopt();
     await connection.setLocalDescription();
     this.#say({ description: connection.localDescription });
@@ -140,7 +143,7 @@ export class Peer extends EventTarget {
   /** Looks for a new line. */
   restart() {
     this.#restarts++;
-    this.#stuckSince = performance.now();
+    this.#restartedAt = performance.now();
     this.#connection.restartIce();
   }
 
@@ -254,7 +257,7 @@ export class Peer extends EventTarget {
 
   /** @param {number} now */
   #grow(now) {
-    if (!this.#small || this.#link !== "connected" || now - this.#connectedAt < FIRST_PICTURE.ms) return;
+    if (!this.#small || this.#link !== "connected" || now - this.#changedAt < FIRST_PICTURE.ms) return;
     this.#small = false;
     this.#encode();
   }
@@ -266,8 +269,7 @@ export class Peer extends EventTarget {
     const link = connected ? "connected" : this.#link === "connecting" ? "connecting" : "interrupted";
     if (link === this.#link) return;
     this.#link = link;
-    if (connected) this.#connectedAt = performance.now();
-    this.#stuckSince = 0;
+    this.#changedAt = performance.now();
     this.#tell("link", link);
   }
 
@@ -275,8 +277,9 @@ export class Peer extends EventTarget {
   #complain(now) {
     if (this.#link === "connected") return;
     if (this.#link === "connecting" && stateOf(this.#connection) !== "failed") return;
-    const pause = RESTART_PAUSE_MS[Math.min(this.#restarts, RESTART_PAUSE_MS.length) - 1] ?? 0;
-    if (this.#stuckSince !== 0 && now - this.#stuckSince < pause) return;
+    if (!this.#offers && now - this.#changedAt < COURTESY_MS) return;
+    const pause = RESTART_PAUSE_MS[Math.min(Math.max(this.#restarts, 1), RESTART_PAUSE_MS.length) - 1];
+    if (now - this.#restartedAt < pause) return;
     this.#tell("stuck", null);
   }
 

@@ -7,12 +7,10 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
 import de from "../../static/shared/words/de.js";
 import { close, launch } from "./lib/browser.js";
-import { atTheDoor, longestGap, meet } from "./lib/meeting.js";
+import { NAME, atTheDoor, longestGap, meet } from "./lib/meeting.js";
 import { Server } from "./lib/server.js";
 import { until } from "./lib/until.js";
-import { cleanUp, leaveAll } from "./lib/visit.js";
-
-/** @typedef {import("./lib/visit.js").Visit} Visit */
+import { Visit, cleanUp, leaveAll } from "./lib/visit.js";
 
 const ROUNDS = process.env.VISAVIS_LONG ? 10 : 1;
 const SOAK_MS = 10 * 60_000;
@@ -71,6 +69,19 @@ test("addresses that the browser hides behind .local names make a direct call, t
   await relayCountsRight(consultation.id, "direct");
   await leaveAll();
   await Promise.all([close(pair.doctor), close(pair.patient)]);
+});
+
+test("the demo's two links make a call", async () => {
+  const demo = await Server.demo();
+  const doctor = await Visit.open("doctor", browsers.one, demo.doctor);
+  await doctor.toRoom();
+  const patient = await Visit.open("patient", browsers.two, demo.patient);
+  await patient.toWaiting(NAME);
+  await doctor.says(".knock [data-part=name]", NAME);
+  await doctor.admit();
+  await Promise.all([doctor.receives(), patient.receives()]);
+  await leaveAll();
+  await demo.server.stop();
 });
 
 test("a call of ten minutes never stops", { skip: !process.env.VISAVIS_LONG }, async (context) => {

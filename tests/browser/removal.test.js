@@ -41,8 +41,7 @@ for (const { said, act, end } of WAYS) {
     const meeting = await meet(server, browsers);
     await act(meeting);
     const { patient } = meeting;
-    if (end === null) return patient.says("#waiting-text", de["waiting.sentBack"]);
-    await patient.says("#end-title", de[/** @type {keyof typeof de} */ (`end.${end}.title`)]);
+    await (end === null ? patient.says("#waiting-text", de["waiting.sentBack"]) : patient.says("#end-title", de[`end.${end}.title`]));
     assert.equal((await patient.flow()).open, 0, "its connections are closed");
     assert.equal(await patient.read(() => [...document.querySelectorAll("video")].some((video) => video.srcObject)), false, "no picture is left");
   });
@@ -112,8 +111,7 @@ function socketClosed(patient) {
 async function lastPacket(patient) {
   return until("no more packets come", async () => {
     const samples = await patient.samples();
-    const at = samples.findLastIndex((flow, index) => flow.received > (samples[index - 1]?.received ?? flow.received));
-    const last = samples[at]?.at ?? NaN;
+    const last = samples.filter((flow, index) => flow.received > (samples[index - 1]?.received ?? flow.received)).at(-1)?.at ?? NaN;
     return (samples.at(-1)?.at ?? 0) - last > SILENT_MS && last;
   });
 }

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::common::page::{handshake, request};
 use crate::common::codes::well_formed;
+use crate::common::page::{handshake, request};
 use crate::common::{Ending, Server, walk};
 
 #[tokio::test]

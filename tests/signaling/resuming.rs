@@ -179,8 +179,9 @@ async fn after_the_end_patients_knock_again_and_doctors_do_not() {
         1,
         "who waits reads that no doctor is there any more"
     );
-    let seats = server.seats(call.issued.id()).await;
-    assert!(seats.iter().all(|seat| seat["connected"] == false), "{seats:?}");
+    let id = call.issued.id();
+    let nobody = async || server.seats(id).await.iter().all(|seat| seat["connected"] == false).then_some(());
+    server.until("the moment when nobody is connected", nobody).await;
 
     let mut patient = server.page().await;
     patient.reload(&call.patient_place).await;

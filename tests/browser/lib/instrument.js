@@ -58,7 +58,7 @@ export function instrument(conditions) {
 
   window.WebSocket = class extends WebSocket {
     /**
-     * @param {string} url
+     * @param {string | URL} url
      * @param {string | string[]} [protocols]
      */
     constructor(url, protocols) {

@@ -48,6 +48,14 @@ export class Server {
     return this.#dataDir;
   }
 
+  /** `--demo`: a temporary directory of its own, and a consultation that starts now. */
+  static async demo() {
+    const server = new Server("", { args: ["--demo", "--listen", "127.0.0.1:0"] });
+    const [, doctor, patient] = await server.#spawn(/Arzt\/doctor: (http:\S+)\nPatient\/patient: (http:\S+)\n/);
+    server.origin = new URL(doctor).origin;
+    return { server, doctor, patient };
+  }
+
   /** SIGTERM; the data and the port stay as they are. */
   async halt() {
     await this.#end();
@@ -60,7 +68,7 @@ export class Server {
 
   async stop() {
     await this.#end();
-    await rm(this.#dataDir, { recursive: true, force: true });
+    if (this.#dataDir) await rm(this.#dataDir, { recursive: true, force: true });
   }
 
   /**
@@ -101,22 +109,32 @@ export class Server {
 
   /** @param {string} listen */
   async #run(listen) {
-    const args = ["--data-dir", this.#dataDir, "--listen", listen, ...(this.#options.args ?? [])];
-    const child = spawn(BINARY, args, { env: { ...process.env, ...this.#options.env }, stdio: ["ignore", "pipe", "pipe"] });
+    const [, origin] = await this.#spawn(/listens on (http:\S+)\n/, "--data-dir", this.#dataDir, "--listen", listen);
+    this.origin = origin;
+  }
+
+  /**
+   * @param {RegExp} ready  what it prints once it serves
+   * @param {string[]} args
+   * @returns {Promise<RegExpExecArray>}
+   */
+  #spawn(ready, ...args) {
+    const env = { ...process.env, ...this.#options.env };
+    const child = spawn(BINARY, [...args, ...(this.#options.args ?? [])], { env, stdio: ["ignore", "pipe", "pipe"] });
     this.#process = child;
     child.stderr.on("data", (text) => (this.output += text));
-    this.origin = await new Promise((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       let said = "";
       const late = setTimeout(() => reject(new Error(`no address within ${START_MS / 1000} s: ${this.output}`)), START_MS);
       child.stdout.on("data", (text) => {
         this.output += text;
         said += text;
-        const address = /listens on (http:\S+)\n/.exec(said);
-        if (!address) return;
+        const match = ready.exec(said);
+        if (!match) return;
         clearTimeout(late);
-        resolve(address[1]);
+        resolve(match);
       });
-      child.on("error", reject);
+      child.on("error", (error) => reject(new Error(`${BINARY} does not start (${error.message}): run cargo build --release, or tests/run`)));
       child.on("exit", (code) => reject(new Error(`visavis ended with ${code}: ${this.output}`)));
     });
   }

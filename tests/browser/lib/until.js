@@ -14,7 +14,7 @@ const ASK_AGAIN_MS = 25;
  * @param {object} [options]
  * @param {number} [options.within]                     in ms
  * @param {() => Promise<string> | string} [options.why]  adds what was seen instead
- * @returns {Promise<NonNullable<T>>} the first answer that is true
+ * @returns {Promise<Exclude<T, false | null | undefined>>} the first answer that is true
  */
 export async function until(what, ask, { within = 20_000, why = () => "" } = {}) {
   const deadline = Date.now() + within;
@@ -22,11 +22,11 @@ export async function until(what, ask, { within = 20_000, why = () => "" } = {})
   do {
     try {
       const answer = await ask();
-      if (answer) return /** @type {NonNullable<T>} */ (answer);
+      if (answer) return /** @type {Exclude<T, false | null | undefined>} */ (answer);
       trouble = "";
     } catch (error) {
       if (!isPassing(error)) throw error;
-      trouble = ` (${error.message})`;
+      trouble = ` (${error})`;
     }
     await pause(ASK_AGAIN_MS);
   } while (Date.now() < deadline);

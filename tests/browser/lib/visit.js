@@ -133,7 +133,7 @@ export class Visit {
    * @param {string} what
    * @param {(...args: A) => T} ask
    * @param {A} args
-   * @returns {Promise<NonNullable<Awaited<T>>>}
+   * @returns {Promise<Exclude<Awaited<T>, false | null | undefined>>}
    */
   async see(what, ask, ...args) {
     return /** @type {any} */ (until(`${this.who}: ${what}`, () => this.read(ask, ...args), { why: () => this.tell() }));
