@@ -16,7 +16,7 @@ pub async fn page(State(app): State<Arc<App>>, Path(page): Path<String>) -> Resp
     let (title, body) = match page.as_str() {
         "imprint" => ("Impressum", include_str!("legal/imprint.html")),
         "privacy" => ("Datenschutz", include_str!("legal/privacy.html")),
-        "terms" => ("Nutzung", include_str!("legal/terms.html")),
+        "terms" => ("Nutzungsbedingungen", include_str!("legal/terms.html")),
         _ => return (StatusCode::NOT_FOUND, "There is no such page.").into_response(),
     };
     let name = app.config.practice_name.as_deref().unwrap_or("visavis");

@@ -107,6 +107,7 @@ test("who hung up by mistake comes back by the button of the last screen", async
   await patient.click("#hangup");
   await patient.says("#end-title", de["end.left.title"]);
   assert.equal((await patient.flow()).open, 0);
+  assert.deepEqual(await patient.devicesInUse(), [], "camera and microphone are off");
   await doctor.onScreen("room");
   await patient.click("#rejoin");
   await Promise.all([doctor.receives(), patient.receives()]);

@@ -43,7 +43,8 @@ for (const { said, act, end } of WAYS) {
     const { patient } = meeting;
     await (end === null ? patient.says("#waiting-text", de["waiting.sentBack"]) : patient.says("#end-title", de[`end.${end}.title`]));
     assert.equal((await patient.flow()).open, 0, "its connections are closed");
-    assert.equal(await patient.read(() => [...document.querySelectorAll("video")].some((video) => video.srcObject)), false, "no picture is left");
+    assert.equal(await patient.read(() => [...document.querySelectorAll(".partner > *")].some((player) => "srcObject" in player && player.srcObject)), false, "nobody is seen or heard");
+    if (end !== null) assert.deepEqual(await patient.devicesInUse(), [], "camera and microphone are off");
   });
 
   for (const relayOnly of [false, true]) {

@@ -18,7 +18,7 @@ export function instrument(conditions) {
   /** A page that disobeys keeps its connections and tracks, and hears neither that it is out nor its socket close. */
   const farewells = ["sentBack", "waiting", "removed", "refused", "revoked", "ended", "replaced", "gone"];
   /** @type {any} */
-  const seen = { disobeys: false, connections: [], frames: [], closes: [], refused: [], firstFrameAt: 0, samples: [] };
+  const seen = { disobeys: false, connections: [], frames: [], closes: [], tracks: [], firstFrameAt: 0, samples: [] };
   /** @type {any} */ (window).__seen = seen;
 
   /** @param {RTCConfiguration | undefined} wanted */
@@ -80,16 +80,15 @@ export function instrument(conditions) {
     }
   };
 
-  if (failing) {
-    const granted = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-    navigator.mediaDevices.getUserMedia = async (wanted) => {
-      const both = wanted?.audio && wanted.video && (failing.both ?? failing.camera ?? failing.microphone);
-      const trouble = both || (wanted?.audio && failing.microphone) || (wanted?.video && failing.camera);
-      if (!trouble) return granted(wanted);
-      seen.refused.push(trouble[0]);
-      throw new DOMException(trouble[1], trouble[0]);
-    };
-  }
+  const granted = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async (wanted) => {
+    const both = wanted?.audio && wanted.video && (failing?.both ?? failing?.camera ?? failing?.microphone);
+    const trouble = both || (wanted?.audio && failing?.microphone) || (wanted?.video && failing?.camera);
+    if (trouble) throw new DOMException(trouble[1], trouble[0]);
+    const stream = await granted(wanted);
+    seen.tracks.push(...stream.getTracks());
+    return stream;
+  };
 
   if (noStorage) {
     const blocked = () => {

@@ -282,6 +282,13 @@ export class Visit {
     return this.read(() => /** @type {any} */ (window).__measure());
   }
 
+  /** The cameras and microphones that are on, by kind: what keeps the light burning. @returns {Promise<string[]>} */
+  devicesInUse() {
+    return this.read(() => /** @type {any} */ (window).__seen.tracks
+      .filter((/** @type {MediaStreamTrack} */ track) => track.readyState === "live")
+      .map((/** @type {MediaStreamTrack} */ track) => track.kind));
+  }
+
   /** Begins to sample the flow. */
   async sample() {
     await this.read(/** @type {any} */ (sample));
