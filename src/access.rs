@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Duration, LocalResult, NaiveDateTime, SecondsFormat, TimeZone, Utc};
+use chrono::{DateTime, Duration, LocalResult, NaiveDateTime, SecondsFormat, SubsecRound, TimeZone, Utc};
 use chrono_tz::Tz;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -188,6 +188,7 @@ pub fn parse_start(text: &str, zone: Tz) -> Result<(DateTime<Utc>, LocalTime), B
             .ok_or_else(bad)?;
         from_local(local, zone).ok_or_else(bad)?
     };
+    let start = start.trunc_subsecs(0);
     let plausible = (946_684_800..7_258_118_400).contains(&start.timestamp());
     plausible.then_some((start, kind)).ok_or_else(bad)
 }

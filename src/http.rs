@@ -90,8 +90,7 @@ async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
 
 /// Who invites, as configured.
 async fn practice(State(app): State<Arc<App>>) -> impl IntoResponse {
-    let practice =
-        serde_json::json!({ "name": app.config.practice_name, "phone": app.config.practice_phone });
+    let practice = serde_json::json!({ "name": app.config.practice_name, "phone": app.config.practice_phone, "timeZone": app.config.time_zone.name() });
     ([(header::CACHE_CONTROL, "no-cache")], Json(practice))
 }
 

@@ -71,6 +71,7 @@ pub enum ServerMessage {
         incarnation: i64,
         token: String,
         ice_servers: Vec<IceServer>,
+        holders: Vec<Holder>,
         starts_at: String,
         expires_at: String,
     },
@@ -159,6 +160,16 @@ pub enum ErrorName {
     TooLate,
     TooManyErrors,
     Unavailable,
+}
+
+/// Who else is admitted. A page that missed `gone` closes its connections to everybody who is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Holder {
+    /// The seat.
+    pub seat: u8,
+    /// Its last page.
+    pub incarnation: i64,
 }
 
 /// Why a seat's stay ended.

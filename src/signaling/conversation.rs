@@ -13,7 +13,8 @@ use super::socket::{Closed, Incoming, Socket};
 use crate::access::{Role, rfc3339};
 use crate::bus::{Audience, Envelope, Event, Lagged};
 use crate::ice;
-use crate::message::{ClientMessage, Complaint, Departure, Device, ErrorName, ServerMessage};
+use crate::message::{ClientMessage, Complaint, Departure, Device, ErrorName, Holder, ServerMessage};
+use crate::store::Seat;
 
 /// Proxies cut after 30 to 60 s of silence.
 const PING: Duration = Duration::from_secs(25);
@@ -503,12 +504,15 @@ impl Conversation<'_> {
                 self.socket.farewell(&ServerMessage::Error(complaint)).await;
                 Err(Stop::Lost)
             }
-            Err(cause) => {
-                tracing::error!(%cause, "the store did not answer");
-                self.socket.reject(ErrorName::Unavailable).await;
-                Err(Stop::Lost)
-            }
+            Err(cause) => self.without_store(&cause).await,
         }
+    }
+
+    /// Nothing to stand on: the page comes back when the store does.
+    async fn without_store(&mut self, cause: &sqlx::Error) -> Result<(), Stop> {
+        tracing::error!(%cause, "the store did not answer");
+        self.socket.reject(ErrorName::Unavailable).await;
+        Err(Stop::Lost)
     }
 
     /// The colleague whose seat this doctor waits for has been away for long.
@@ -534,6 +538,13 @@ impl Conversation<'_> {
 
     async fn welcome(&mut self) -> Result<(), Stop> {
         let Standing::Admitted { incarnation } = self.me.standing else { return Ok(()) };
+        let holders = match self.me.app.store.seats(&self.me.consultation.id).await {
+            Ok(seats) => seats,
+            Err(cause) => return self.without_store(&cause).await,
+        };
+        let is_other = |seat: &Seat| seat.admitted_at.is_some() && seat.number != self.me.seat;
+        let holder = |seat: Seat| Holder { seat: seat.number, incarnation: seat.incarnation };
+        let holders = holders.into_iter().filter(is_other).map(holder).collect();
         let me = &mut self.me;
         let welcome = ServerMessage::Welcome {
             consultation: me.consultation.id.clone(),
@@ -542,6 +553,7 @@ impl Conversation<'_> {
             incarnation,
             token: me.token.take().unwrap_or_default(),
             ice_servers: ice::servers(&me.app, &me.consultation.id, me.seat),
+            holders,
             starts_at: rfc3339(me.consultation.window.starts_at),
             expires_at: rfc3339(me.consultation.window.expires_at),
         };

@@ -132,7 +132,7 @@ impl Socket {
         for _ in 0..UNDER_WAY {
             let Some(Ok(_)) = self.inner.recv().await else { return };
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn write(&mut self, message: Message, flush: bool) -> Result<(), Closed> {

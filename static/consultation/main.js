@@ -9,7 +9,7 @@ import { Media } from "../shared/media.js";
 import { Peer } from "../shared/peer.js";
 import { generateKeys, randomDevice, seal, unseal } from "../shared/seal.js";
 import { messages, Signaling } from "../shared/signaling.js";
-import { CORNERS, initialState, reduce } from "./state.js";
+import { CORNERS, holds, initialState, reduce } from "./state.js";
 import * as view from "./view.js";
 
 /** @typedef {import("../shared/signaling.js").Message} Message */
@@ -196,6 +196,9 @@ const ON_MESSAGE = {
     incarnation = message.incarnation;
     keep({ stage: "call", token: message.token, role: message.role });
     useIce(message.iceServers);
+    for (const [seat, partner] of [...peers]) {
+      if (!holds(message, { seat, incarnation: partner.incarnation })) drop(seat);
+    }
   },
   peer: ({ seat }) => watchBlocked(seat),
   away: ({ seat }) => watchBlocked(seat),

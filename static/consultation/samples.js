@@ -50,7 +50,7 @@ const partner = {
 const arrived = {
   ...initialState(),
   now: Date.parse("2026-11-21T09:04:30Z"),
-  practice: { name: "Praxis am Markt", phone: "030 1234567" },
+  practice: { name: "Praxis am Markt", phone: "030 1234567", timeZone: null },
   code: "K7QF3XM29TDA",
   role: "patient",
   seat: 2,
@@ -84,7 +84,7 @@ const samples = [
     (problem) => /** @type {[string, Partial<State>]} */ ([problem, { screen: "code", problem }]),
   ),
   ["welcome", { screen: "welcome" }],
-  ["welcome-nobody-configured", { screen: "welcome", practice: { name: null, phone: null } }],
+  ["welcome-nobody-configured", { screen: "welcome", practice: { name: null, phone: null, timeZone: null } }],
   ["welcome-name-missing", { screen: "welcome", problem: "name-missing" }],
   ["early", { screen: "early" }],
   ...["code-expired", "code-revoked", "crowded", "too-many", "unavailable"].map(

@@ -22,7 +22,7 @@ export function initialState() {
     screen: "looking",
     language: "de",
     now: 0,
-    practice: { name: null, phone: null },
+    practice: { name: null, phone: null, timeZone: null },
     code: "",
     name: "",
     problem: null,
@@ -113,19 +113,7 @@ export const SERVER = {
   }),
   doctor: (state) => announce({ ...state, doctor: true }, "waiting.doctorIsHere"),
   doctorGone: (state) => ({ ...state, doctor: false }),
-  welcome: (state, message) => ({
-    ...times(state, message),
-    screen: message.role === "doctor" && Object.keys(state.peers).length === 0 ? "room" : "call",
-    joining: false,
-    back: false,
-    occupied: false,
-    sentBack: false,
-    problem: null,
-    end: null,
-    knocks: [],
-    // The snapshot follows: who is present is told anew.
-    peers: mapPeers(state.peers, (peer) => ({ ...peer, away: true })),
-  }),
+  welcome: (state, message) => takeSeat(state, message),
   peer: (state, message) => meet(state, message),
   away: (state, { seat, incarnation }) =>
     state.peers[seat]?.incarnation === incarnation ? changePeer(state, seat, { away: true }) : state,
@@ -156,6 +144,34 @@ function arrive(state, message) {
   if (message.state === "early") return { ...state, screen: "early" };
   if (!["looking", "early", "code", "problem"].includes(state.screen)) return state;
   return { ...state, screen: message.role === "doctor" ? "check" : "welcome" };
+}
+
+/** @param {State} state @param {Message} message @returns {State} */
+function takeSeat(state, message) {
+  // The snapshot follows: who is present is told anew.
+  const partners = Object.values(state.peers).filter((peer) => holds(message, peer));
+  return {
+    ...times(state, message),
+    screen: message.role === "doctor" && partners.length === 0 ? "room" : "call",
+    joining: false,
+    back: false,
+    occupied: false,
+    sentBack: false,
+    problem: null,
+    end: null,
+    knocks: [],
+    peers: Object.fromEntries(partners.map((peer) => [peer.seat, { ...peer, away: true }])),
+  };
+}
+
+/**
+ * Whether a partner as this page knows it is still admitted: its `gone` may have come while the socket was lost.
+ * @param {Message} welcome
+ * @param {{ seat: number, incarnation: number }} partner
+ */
+export function holds({ holders }, partner) {
+  return holders.some((/** @type {typeof partner} */ holder) =>
+    holder.seat === partner.seat && holder.incarnation === partner.incarnation);
 }
 
 /** @param {State} state @param {Message} message @returns {State} */
@@ -321,11 +337,6 @@ function whoseName(peer) {
   return { name: peer.name ?? "", role: peer.role };
 }
 
-/** @param {State["peers"]} peers @param {(peer: PeerState) => PeerState} change */
-function mapPeers(peers, change) {
-  return Object.fromEntries(Object.entries(peers).map(([seat, peer]) => [seat, change(peer)]));
-}
-
 // ---- in words ----
 
 /** @param {State} state */
@@ -371,14 +382,24 @@ export function locked(person, words) {
   return person.locked && words[person.locked === "no-secret" ? "name.noSecret" : "name.mismatch"];
 }
 
-/** @param {string | null} iso @param {State} state @param {Words} words */
+/**
+ * In the practice's time zone, and by the device's clock too where that differs (R04).
+ * @param {string | null} iso
+ * @param {State} state
+ * @param {Words} words
+ */
 export function when(iso, state, words) {
   if (!iso) return "";
   const at = new Date(iso);
-  const time = at.toLocaleTimeString(words.locale, { hour: "2-digit", minute: "2-digit" });
-  const date = at.toLocaleDateString(words.locale, { weekday: "long", day: "numeric", month: "long" });
-  const today = at.toDateString() === new Date(state.now).toDateString();
-  return say(words, today ? "time.today" : "time.on", { time, date });
+  const timeZone = state.practice.timeZone ?? undefined;
+  /** @param {string} [zone] */
+  const clock = (zone) => at.toLocaleTimeString(words.locale, { hour: "2-digit", minute: "2-digit", timeZone: zone });
+  /** @param {Date} moment */
+  const day = (moment) =>
+    moment.toLocaleDateString(words.locale, { weekday: "long", day: "numeric", month: "long", timeZone });
+  const today = day(at) === day(new Date(state.now));
+  const there = say(words, today ? "time.today" : "time.on", { time: clock(timeZone), date: day(at) });
+  return clock(timeZone) === clock() ? there : say(words, "time.elsewhere", { there, here: clock() });
 }
 
 /** @param {import("./types.js").Sentence} sentence @param {Words} words */

@@ -67,7 +67,8 @@ export interface State {
   language: "de" | "en";
   /** ms since 1970, of the last action. */
   now: number;
-  practice: { name: string | null; phone: string | null };
+  /** `timeZone`: IANA; none: the device's. */
+  practice: { name: string | null; phone: string | null; timeZone: string | null };
   /** As typed, or from the link. */
   code: string;
   /** The user's own. */

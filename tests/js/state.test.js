@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { STATES } from "../../static/consultation/samples.js";
-import { initialState, reduce } from "../../static/consultation/state.js";
+import { initialState, reduce, when } from "../../static/consultation/state.js";
 import de from "../../static/shared/words/de.js";
 
 /** @typedef {import("../../static/consultation/types.js").State} State */
@@ -12,7 +12,7 @@ import de from "../../static/shared/words/de.js";
 const times = { startsAt: "2026-11-21T09:00:00Z", opensAt: "2026-11-21T08:30:00Z", expiresAt: "2026-11-22T09:00:00Z" };
 const seen = { type: "seen", role: "patient", seat: 2, state: "open", ...times };
 const waiting = { type: "waiting", consultation: "c", seat: 2, role: "patient", knock: "k", occupied: false, ...times };
-const welcome = { type: "welcome", consultation: "c", seat: 2, role: "patient", incarnation: 1, token: "t", iceServers: [], ...times };
+const welcome = { type: "welcome", consultation: "c", seat: 2, role: "patient", incarnation: 1, token: "t", iceServers: [], holders: [], ...times };
 const doctorPeer = { type: "peer", seat: 1, role: "doctor", incarnation: 1, key: "K" };
 const patientPeer = { type: "peer", seat: 2, role: "patient", incarnation: 1, key: "K" };
 const knock = { type: "knock", knock: "k", seat: 2, role: "patient", since: times.startsAt, device: "first" };
@@ -73,9 +73,24 @@ test("a_page_that_comes_back_keeps_its_call_and_a_new_one_starts_anew", () => {
   assert.equal(hear(anew, { type: "away", seat: 2, incarnation: 1 }).peers[2].away, false, "of a page that is no more");
 });
 
+test("whoever_went_while_the_socket_was_lost_is_not_shown_any_more", () => {
+  const back = (/** @type {unknown[]} */ holders) => hear(doctorInCall(), { ...welcome, role: "doctor", seat: 1, holders });
+  assert.deepEqual([back([]).screen, back([]).peers], ["room", {}]);
+  assert.deepEqual(back([{ seat: 2, incarnation: 2 }]).peers, {});
+});
+
+test("times_are_the_practices_and_the_devices_own_where_they_differ", () => {
+  const at = (/** @type {string | null} */ timeZone) =>
+    when(times.startsAt, { ...initialState(), now: Date.parse(times.opensAt), practice: { name: null, phone: null, timeZone } }, de);
+  const here = new Date(times.startsAt).toLocaleTimeString("de-DE", { hour: "2-digit", minute: "2-digit" });
+  assert.equal(at(null), `heute um ${here}\u00a0Uhr`);
+  assert.match(at("Asia/Kathmandu"), /^heute um 14:45\u00a0Uhr \(bei Ihnen .*\)$/);
+  assert.match(at("Pacific/Kiritimati"), /^heute um 23:00/);
+});
+
 test("a_resumed_socket_shows_nobody_twice", () => {
   const call = hear(doctorInCall(), knock);
-  const resumed = hear(call, { ...welcome, role: "doctor", seat: 1 });
+  const resumed = hear(call, { ...welcome, role: "doctor", seat: 1, holders: [{ seat: 2, incarnation: 1 }] });
   assert.deepEqual([resumed.screen, resumed.knocks.length, resumed.peers[2].away], ["call", 0, true]);
   const whole = hear(resumed, patientPeer, knock, knock);
   assert.deepEqual([Object.keys(whole.peers), whole.knocks.length, whole.peers[2].away], [["2"], 1, false]);

@@ -149,6 +149,25 @@ async fn after_a_restart_the_admitted_resume_and_the_waiting_are_the_same_knock(
 }
 
 #[tokio::test]
+async fn a_page_that_missed_a_removal_reads_who_is_left() {
+    let server = Server::start().await;
+    let issued = server.issue(json!({ "seats": ["doctor", "patient", "guest"] })).await;
+    let mut call = walk::call_in(&server, issued).await;
+    let mut guest = server.page().await;
+    guest.wait_at(call.issued.code(3)).await;
+    call.doctor.admit_next().await;
+    let holders = guest.expect("welcome").await["holders"].clone();
+    assert_eq!(holders, json!([{ "seat": 1, "incarnation": 1 }, { "seat": 2, "incarnation": 1 }]));
+    drop(call.patient);
+    call.doctor.expect("away").await;
+    call.doctor.send(json!({ "type": "remove", "seat": 3 })).await;
+    guest.expect("removed").await;
+    let mut again = server.page().await;
+    again.resume(&call.patient_place).await;
+    assert_eq!(again.expect("welcome").await["holders"], json!([{ "seat": 1, "incarnation": 1 }]));
+}
+
+#[tokio::test]
 async fn whoever_hung_up_by_mistake_comes_back_without_knocking() {
     let server = Server::start().await;
     let mut call = walk::call(&server).await;
@@ -197,7 +216,7 @@ async fn after_the_end_patients_knock_again_and_doctors_do_not() {
 #[tokio::test]
 async fn after_the_24_hours_a_call_goes_on_and_nobody_new_enters() {
     let server = Server::start().await;
-    let issued = server.issue_in(8 - 86_400).await;
+    let issued = server.issue_in(12 - 86_400).await;
     let expires_at = issued.0["expiresAt"].clone();
     let mut call = walk::call_in(&server, issued).await;
     let mut second = server.page().await;

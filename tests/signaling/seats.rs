@@ -224,6 +224,7 @@ async fn the_fourth_device_that_waits_for_a_seat_is_told_that_it_is_crowded() {
     let mut fourth = server.page().await;
     fourth.join(issued.code(2)).await;
     fourth.expect_error("crowded").await;
+    assert_eq!(fourth.expect_close().await, 1008);
     let late = doctor.expect("knock").await;
     assert_eq!(doctor.expect("knockGone").await["knock"], late["knock"]);
     let label = three[0].record()[1]["knock"].clone();

@@ -12,6 +12,7 @@ export default {
   "legal.terms": "Nutzungsbedingungen",
 
   "time.today": "heute um {time}\u00a0Uhr",
+  "time.elsewhere": "{there} (bei Ihnen {here}\u00a0Uhr)",
   "time.on": "am {date} um {time}\u00a0Uhr",
   "phone": "Telefon der Praxis:",
   "noRecording": "Aufzeichnen ist nicht erlaubt.",

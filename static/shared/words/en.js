@@ -12,6 +12,7 @@ export default {
   "legal.terms": "Terms of use",
 
   "time.today": "today at {time}",
+  "time.elsewhere": "{there} ({here} where you are)",
   "time.on": "on {date} at {time}",
   "phone": "The practice's phone:",
   "noRecording": "Recording is not allowed.",
