@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
@@ -23,7 +24,15 @@ pub enum Event {
     /// A seat's stay has ended: everybody closes the connection to it, its own page says farewell.
     Gone { seat: u8, incarnation: i64, reason: Departure },
     /// A device waits. `asks`: it is new, and doctors answer with `Here`, other devices on the same seat with `AlsoWaiting`.
-    Knock { knock: String, seat: u8, role: Role, since: String, another: bool, claim: String, asks: bool },
+    Knock {
+        knock: String,
+        seat: u8,
+        role: Role,
+        since: DateTime<Utc>,
+        another: bool,
+        claim: String,
+        asks: bool,
+    },
     /// A device waits for this seat already.
     AlsoWaiting { knock: String },
     /// A device waits no more.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use chrono::Duration;
 use chrono_tz::Tz;
 use ipnet::IpNet;
+use tracing::level_filters::LevelFilter;
 use url::Url;
 
 /// Everything an operator may set. Flags win over the environment.
@@ -72,6 +73,10 @@ pub struct Config {
     /// File that holds the operator's API token [default: operator-token in the data directory, made at first start]
     #[arg(long, env = "VISAVIS_OPERATOR_TOKEN_FILE", global = true, value_name = "FILE")]
     pub operator_token_file: Option<PathBuf>,
+
+    /// How much visavis says in its log: error, warn, info, debug or trace
+    #[arg(long, env = "VISAVIS_LOG", default_value = "info", global = true, value_name = "LEVEL")]
+    pub log: LevelFilter,
 
     /// Write logs as JSON, one object a line
     #[arg(long, env = "VISAVIS_LOG_JSON", global = true)]

@@ -1,13 +1,19 @@
-//! Budgets against guessing and flooding (R14, R51). Fixed arrays of hashed buckets: nothing grows, whoever comes.
+//! Budgets against guessing and flooding (R14, R51). Nothing here grows beyond the sockets that are open.
 //!
 //! The 55 bits of a code carry the security; these budgets carry the load. So nobody is ever locked out: who shares an address with a
 //! guesser waits a minute at most and gets in.
 
 use std::collections::hash_map::RandomState;
+use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::App;
 
 /// Buckets in an array; two addresses share one by chance, which costs the second a short wait at worst.
 const BUCKETS: usize = 1 << 15;
@@ -18,7 +24,7 @@ const FREE_GUESSES: u32 = 10;
 /// The longest wait for an answer.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Sockets of one address that have not shown a valid code yet.
-const STRANGERS_PER_ADDRESS: u16 = 256;
+const STRANGERS_PER_ADDRESS: usize = 256;
 
 /// How long an address waits for the answer to a code, by the wrong codes it sent before.
 pub struct Guesses {
@@ -78,47 +84,67 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Counts the sockets that have not shown a valid code, by address.
+/// Sockets that have not shown a valid code, by address, the oldest first. Where an address has too many, the oldest gives way, so that nobody
+/// keeps the door shut for others behind the same address. As large as the sockets alive.
+#[derive(Default)]
 pub struct Strangers {
-    hasher: RandomState,
-    counts: Box<[AtomicU16]>,
-}
-
-impl Default for Strangers {
-    fn default() -> Self {
-        Self { hasher: RandomState::new(), counts: (0..BUCKETS).map(|_| AtomicU16::new(0)).collect() }
-    }
+    /// Never held across an await.
+    places: Mutex<HashMap<u64, VecDeque<Arc<CancellationToken>>>>,
 }
 
 /// One stranger's place, given back when dropped.
 pub struct Stranger {
-    strangers: std::sync::Arc<crate::App>,
-    bucket: usize,
+    app: Arc<App>,
+    network: u64,
+    displaced: Arc<CancellationToken>,
 }
 
 impl Stranger {
-    /// A place for one more socket of `address`, if there is one.
-    pub fn enter(app: &std::sync::Arc<crate::App>, address: IpAddr) -> Option<Self> {
-        let bucket = bucket(&app.strangers.hasher, address);
-        let more = |count: u16| (count < STRANGERS_PER_ADDRESS).then_some(count + 1);
-        app.strangers.counts[bucket].fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
-        Some(Self { strangers: std::sync::Arc::clone(app), bucket })
+    /// A place for one more socket of `address`, the oldest one's if there are too many.
+    pub fn enter(app: &Arc<App>, address: IpAddr) -> Self {
+        let (network, displaced) = (network_of(address), Arc::new(CancellationToken::new()));
+        let mut places = app.strangers.lock();
+        let queue = places.entry(network).or_default();
+        queue.push_back(Arc::clone(&displaced));
+        if queue.len() > STRANGERS_PER_ADDRESS {
+            queue.pop_front().iter().for_each(|oldest| oldest.cancel());
+        }
+        Self { app: Arc::clone(app), network, displaced }
+    }
+
+    /// Waits until a newer socket of the same address needs the place.
+    pub async fn displaced(&self) {
+        self.displaced.cancelled().await;
     }
 }
 
 impl Drop for Stranger {
     fn drop(&mut self) {
-        self.strangers.strangers.counts[self.bucket].fetch_sub(1, Ordering::Relaxed);
+        let mut places = self.app.strangers.lock();
+        let Some(queue) = places.get_mut(&self.network) else { return };
+        queue.retain(|other| !Arc::ptr_eq(other, &self.displaced));
+        if queue.is_empty() {
+            places.remove(&self.network);
+        }
     }
 }
 
-/// One bucket for an IPv4 address or an IPv6 /64: what one subscriber usually holds.
-fn bucket(hasher: &RandomState, address: IpAddr) -> usize {
-    let network = match address.to_canonical() {
+impl Strangers {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, VecDeque<Arc<CancellationToken>>>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An IPv4 address or an IPv6 /64: what one subscriber usually holds.
+fn network_of(address: IpAddr) -> u64 {
+    match address.to_canonical() {
         IpAddr::V4(v4) => u64::from(v4.to_bits()),
         IpAddr::V6(v6) => u64::try_from(v6.to_bits() >> 64).expect("the upper half of 128 bits") | 1 << 63,
-    };
-    usize::try_from(hasher.hash_one(network)).unwrap_or_default() % BUCKETS
+    }
+}
+
+fn bucket(hasher: &RandomState, address: IpAddr) -> usize {
+    usize::try_from(hasher.hash_one(network_of(address))).unwrap_or_default() % BUCKETS
 }
 
 /// Messages of one socket: an average and a burst, as a bucket that leaks.

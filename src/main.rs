@@ -36,7 +36,7 @@ async fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return explain(&error),
     };
-    logs(arguments.config.log_json);
+    logs(&arguments.config);
     let done = match arguments.command {
         Some(Command::Consultation(command)) => {
             visavis::carry_out(command, &arguments.config).await.map(|text| print(&text))
@@ -87,18 +87,15 @@ fn asked_to_stop() -> impl Future<Output = ()> {
     }
 }
 
-fn logs(json: bool) {
-    use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+fn logs(config: &Config) {
+    use tracing_subscriber::filter::{LevelFilter, Targets};
     use tracing_subscriber::{Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
-    let wanted = EnvFilter::try_from_env("VISAVIS_LOG").unwrap_or_else(|_| "info".into());
     // Libraries write whole messages into their finer lines, with codes and SDP: whatever is asked for, those stay out (R34).
-    let harmless = filter_fn(|line| {
-        line.target().starts_with("visavis") || *line.level() <= tracing::level_filters::LevelFilter::WARN
-    });
+    let wanted = Targets::new().with_default(LevelFilter::WARN).with_target("visavis", config.log);
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let lines = fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
-    let lines = if json { lines.json().boxed() } else { lines.boxed() };
-    tracing_subscriber::registry().with(lines.with_filter(wanted.and(harmless))).init();
+    let lines = if config.log_json { lines.json().boxed() } else { lines.boxed() };
+    tracing_subscriber::registry().with(lines.with_filter(wanted)).init();
 }
 
 /// Help and version as asked for; a wrong option as one sentence.

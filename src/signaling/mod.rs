@@ -1,8 +1,9 @@
-//! `/ws`: a page's way into a consultation. [`entrance`] lets it in, [`conversation`] is its one select loop, [`attendance`] ends stays from
+//! `/ws`: a page's way into a consultation. [`entrance`] reads its code, [`entered`] takes its seat, [`conversation`] is its one select loop, [`attendance`] ends stays from
 //! wherever the decision comes. See docs/protocol.md.
 
 pub mod attendance;
 mod conversation;
+mod entered;
 mod entrance;
 mod socket;
 
@@ -23,7 +24,10 @@ const PROTOCOL: &str = "visavis.v1";
 /// The largest message of either side: an offer has some 6 kB.
 const MESSAGE_BYTES: usize = 64 * 1024;
 
-/// `GET /ws`: answers 403 to a foreign origin and 400 to a foreign subprotocol, 429 where an address has too many sockets without a valid code.
+/// Proxies cut after 30 to 60 s of silence.
+const PING: Duration = Duration::from_secs(25);
+
+/// `GET /ws`: answers 403 to a foreign origin and 400 to a foreign subprotocol.
 pub async fn upgrade(
     State(app): State<Arc<App>>,
     ClientAddress(address): ClientAddress,
@@ -34,14 +38,7 @@ pub async fn upgrade(
     if origin != Some(app.origin().as_str()) {
         return (StatusCode::FORBIDDEN, "Open this page under its public address.").into_response();
     }
-    let Some(stranger) = Stranger::enter(&app, address) else {
-        return (
-            StatusCode::TOO_MANY_REQUESTS,
-            [(header::RETRY_AFTER, "10")],
-            "Too many attempts. Try again soon.",
-        )
-            .into_response();
-    };
+    let stranger = Stranger::enter(&app, address);
     // Small buffers: tungstenite zeroes its whole read buffer before each read, and 128 kB for each idle page add up.
     let upgrade = upgrade
         .protocols([PROTOCOL])
@@ -61,8 +58,7 @@ pub async fn upgrade(
 
 /// One page's socket from its first message to its end.
 async fn serve(app: Arc<App>, mut socket: Socket, address: std::net::IpAddr, stranger: Stranger) {
-    let entered = entrance::enter(&app, &mut socket, address).await;
-    drop(stranger);
+    let entered = entrance::Visitor::new(&app, &mut socket, address, stranger).enter().await;
     if let Some(entered) = entered {
         conversation::converse(entered, &mut socket).await;
     }

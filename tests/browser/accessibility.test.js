@@ -123,6 +123,7 @@ test("the whole way by keyboard alone, for patient and doctor", async () => {
   await doctor.press(".knock [data-do=admit]");
   await Promise.all([doctor.receives(), patient.receives()]);
   await patient.press("#bar [data-device=microphone]", "Space");
+  await patient.see("the microphone is on again", () => document.querySelector("#bar [data-device=microphone]")?.getAttribute("aria-checked") === "true");
   await doctor.says(".partner [data-device=microphone]", de["device.microphone.on"]);
   await patient.press("#own-tile .grip");
   await patient.see("the pictures are swapped", () => document.querySelector("#stage")?.hasAttribute("data-swapped"));

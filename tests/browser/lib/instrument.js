@@ -7,7 +7,7 @@
 /**
  * @typedef {object} Conditions
  * @property {boolean} [relayOnly]     `iceTransportPolicy: "relay"` on every connection
- * @property {Record<string, [name: string, message: string]>} [failing]  what getUserMedia throws: for `camera`, `microphone` or `both`
+ * @property {Partial<Record<"camera" | "microphone", [name: string, message: string]>>} [failing]  what getUserMedia throws, for `camera` or `microphone`
  * @property {boolean} [noStorage]     sessionStorage, localStorage and cookies throw
  */
 
@@ -80,15 +80,18 @@ export function instrument(conditions) {
     }
   };
 
-  const granted = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-  navigator.mediaDevices.getUserMedia = async (wanted) => {
-    const both = wanted?.audio && wanted.video && (failing?.both ?? failing?.camera ?? failing?.microphone);
-    const trouble = both || (wanted?.audio && failing?.microphone) || (wanted?.video && failing?.camera);
-    if (trouble) throw new DOMException(trouble[1], trouble[0]);
-    const stream = await granted(wanted);
-    seen.tracks.push(...stream.getTracks());
-    return stream;
-  };
+  const devices = navigator.mediaDevices; // the empty tab before the page has none
+  const granted = devices?.getUserMedia.bind(devices);
+  if (granted) {
+    devices.getUserMedia = async (wanted) => {
+      const both = wanted?.audio && wanted.video && (failing?.camera ?? failing?.microphone);
+      const trouble = both || (wanted?.audio && failing?.microphone) || (wanted?.video && failing?.camera);
+      if (trouble) throw new DOMException(trouble[1], trouble[0]);
+      const stream = await granted(wanted);
+      seen.tracks.push(...stream.getTracks());
+      return stream;
+    };
+  }
 
   if (noStorage) {
     const blocked = () => {
