@@ -177,3 +177,29 @@ async fn a_hundred_thousand_guesses_find_nothing_and_lock_out_nobody() {
     assert_eq!((hits, kind.as_str()), (0, Some("waiting")));
     assert!(server.log().contains("somebody may be guessing"), "the operator is told");
 }
+
+#[tokio::test]
+async fn silent_sockets_of_an_address_give_way_and_keep_nobody_at_that_address_out() {
+    let server = Server::start_with(&["--trusted-proxies", "127.0.0.0/8"], &[]).await;
+    let issued = server.issue_now().await;
+    let mut silent = Vec::new();
+    for _ in 0..300 {
+        let mut page = Page::open_from(&server, &address(0)).await;
+        page.send(json!({ "type": "look", "code": "K7QF-3XM2-9TDB" })).await; // a typo: it may stay and try again
+        page.expect_error("code-typo").await;
+        silent.push(page);
+    }
+    let mut patient = Page::open_from(&server, &address(0)).await;
+    patient.wait_at(issued.code(2)).await;
+    assert_eq!(silent[0].expect_close().await, 1013, "the oldest gives way, and may come back");
+    let mut later = Vec::new();
+    for _ in 0..256 {
+        later.push(Page::open_from(&server, &address(0)).await);
+    }
+    // Who has shown a valid code is no stranger any more: the newcomers displace each other, not the patient.
+    let mut doctor = server.page().await;
+    doctor.welcomed(issued.code(1)).await;
+    doctor.admit_next().await;
+    patient.expect("welcome").await;
+    drop(later);
+}
