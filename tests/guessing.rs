@@ -198,7 +198,7 @@ async fn silent_sockets_of_an_address_give_way_and_keep_nobody_at_that_address_o
     }
     // Who has shown a valid code is no stranger any more: the newcomers displace each other, not the patient.
     let mut doctor = server.page().await;
-    doctor.welcomed(issued.code(1)).await;
+    doctor.enter(issued.code(1)).await;
     doctor.admit_next().await;
     patient.expect("welcome").await;
     drop(later);
