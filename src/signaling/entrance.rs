@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::close_code;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use tokio::time::{Interval, interval_at, sleep};
 
 use super::PING;
@@ -122,8 +122,7 @@ impl<'a> Visitor<'a> {
             Err(complaint) => return Some(Err(complaint)),
         };
         let window = found.consultation.window;
-        let phase = window.phase(Utc::now());
-        Some(valid(&found, phase).map(|()| ServerMessage::Seen {
+        Some(judge(&found, Utc::now()).map(|phase| ServerMessage::Seen {
             role: found.seat.role,
             seat: found.seat.number,
             state: phase,
@@ -195,15 +194,14 @@ impl<'a> Visitor<'a> {
             Ok(found) => found,
             Err(complaint) => return Some(Err(complaint)),
         };
-        let phase = found.consultation.window.phase(Utc::now());
-        if let Err(complaint) = valid(&found, phase) {
-            return Some(Err(complaint));
+        match judge(&found, Utc::now()) {
+            Ok(Phase::Early) => {
+                let opens_at = Some(rfc3339(found.consultation.window.opens_at));
+                Some(Err(Complaint { error: ErrorName::CodeEarly, opens_at, expires_at: None }))
+            }
+            Ok(_) => Some(settle(app, found, hash, join, false).await),
+            Err(complaint) => Some(Err(complaint)),
         }
-        if phase == Phase::Early {
-            let opens_at = Some(rfc3339(found.consultation.window.opens_at));
-            return Some(Err(Complaint { error: ErrorName::CodeEarly, opens_at, expires_at: None }));
-        }
-        Some(settle(app, found, hash, join, false).await)
     }
 }
 
@@ -221,16 +219,19 @@ async fn cut(app: &App, stranger: Option<&Stranger>) -> u16 {
     }
 }
 
-/// What stands against a code, whoever shows it. A code before its time is a matter of the caller.
-fn valid(found: &Found, phase: Phase) -> Result<(), Complaint> {
+/// What a code without a token is worth at `now`: not expired, not revoked; early or open. The same for each seat.
+fn judge(found: &Found, now: DateTime<Utc>) -> Result<Phase, Complaint> {
     if found.consultation.revoked_at.is_some() || found.code_revoked_at.is_some() {
         return Err(Complaint::from(ErrorName::CodeRevoked));
     }
-    if phase == Phase::Expired {
-        let expires_at = Some(rfc3339(found.consultation.window.expires_at));
-        return Err(Complaint { error: ErrorName::CodeExpired, opens_at: None, expires_at });
+    let window = found.consultation.window;
+    match window.phase(now) {
+        Phase::Expired => {
+            let expires_at = Some(rfc3339(window.expires_at));
+            Err(Complaint { error: ErrorName::CodeExpired, opens_at: None, expires_at })
+        }
+        phase => Ok(phase),
     }
-    Ok(())
 }
 
 /// Takes the seat if the device may, or waits.
@@ -269,4 +270,70 @@ async fn settle(
 fn unavailable(cause: &sqlx::Error) -> Complaint {
     tracing::error!(%cause, "the store did not answer");
     Complaint::from(ErrorName::Unavailable)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Duration;
+
+    use super::*;
+    use crate::access::{Role, Window, parse_start};
+    use crate::store::{NewSeat, Store};
+
+    /// What a page would read that shows `typed` at `now`.
+    async fn answer(store: &Store, typed: &str, now: DateTime<Utc>) -> String {
+        let Ok(code) = AccessCode::parse(typed) else { return "code-typo".to_owned() };
+        match store.find(&code.canonical()).await.unwrap() {
+            None => "code-unknown".to_owned(),
+            Some(found) => match judge(&found, now) {
+                Ok(phase) => serde_json::to_value(phase).unwrap().as_str().unwrap().to_owned(),
+                Err(complaint) => serde_json::to_value(complaint.error).unwrap().as_str().unwrap().to_owned(),
+            },
+        }
+    }
+
+    #[tokio::test]
+    async fn the_code_table_holds_for_both_sides_over_both_clock_changes_of_berlin() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open_embedded(directory.path()).await.unwrap();
+        for (id, local, opens, last, over) in [
+            (
+                "spring",
+                "2026-03-28T15:00",
+                "2026-03-28T14:30:00+01:00",
+                "2026-03-29T15:59:59+02:00",
+                "2026-03-29T16:00:00+02:00",
+            ),
+            (
+                "autumn",
+                "2026-10-24T15:00",
+                "2026-10-24T14:30:00+02:00",
+                "2026-10-25T13:59:59+01:00",
+                "2026-10-25T14:00:00+01:00",
+            ),
+        ] {
+            let moment = |text: &str| DateTime::parse_from_rfc3339(text).unwrap().with_timezone(&Utc);
+            let (start, _) = parse_start(local, chrono_tz::Europe::Berlin).unwrap();
+            let codes = [AccessCode::random(), AccessCode::random()];
+            let seat = |(role, code): (Role, &AccessCode)| NewSeat { role, code_hash: code.canonical() };
+            let seats: Vec<_> = [Role::Doctor, Role::Patient].into_iter().zip(&codes).map(seat).collect();
+            store.create(id, Window::new(start, Duration::minutes(30)), &seats, start).await.unwrap();
+            for code in codes.iter().map(ToString::to_string) {
+                let mut typo = code.clone();
+                typo.replace_range(0..1, if code.starts_with('7') { "8" } else { "7" });
+                assert_eq!(answer(&store, &typo, start).await, "code-typo");
+                assert_eq!(answer(&store, &AccessCode::random().to_string(), start).await, "code-unknown");
+                assert_eq!(answer(&store, &code, moment(opens) - Duration::milliseconds(1)).await, "early");
+                for open in [moment(opens), start, moment(last), moment(over) - Duration::milliseconds(1)] {
+                    assert_eq!(answer(&store, &code, open).await, "open");
+                }
+                assert_eq!(answer(&store, &code, moment(over)).await, "code-expired");
+            }
+            store.reissue(id, 2, &AccessCode::random().canonical(), start).await.unwrap();
+            assert_eq!(answer(&store, &codes[1].to_string(), start).await, "code-revoked");
+            assert_eq!(answer(&store, &codes[0].to_string(), start).await, "open");
+            assert!(store.revoke(id, start).await.unwrap());
+            assert_eq!(answer(&store, &codes[0].to_string(), start).await, "code-revoked");
+        }
+    }
 }

@@ -114,6 +114,7 @@ test("the whole way by keyboard alone, for patient and doctor", async () => {
   await patient.page.keyboard.type(NAME);
   await patient.page.keyboard.press("Enter");
   await patient.onScreen("check");
+  await patient.devicesAnswer();
   await patient.press("#screen-check [data-device=microphone]", "Space");
   await patient.see("the microphone is off", () => document.querySelector("#screen-check [data-device=microphone][role=switch]")?.getAttribute("aria-checked") === "false");
   await patient.press("#join", "Space");

@@ -29,6 +29,8 @@ export class Visit {
   requests = [];
   /** Bytes over the wire, headers included, by address (Chromium only). @type {Map<string, number>} */
   bytes = new Map();
+  /** Requests that have no answer yet (Chromium only), by id. @type {Map<string, string>} */
+  pending = new Map();
   /** Frames as the network stack has them (Chromium only). @type {{ from: "page" | "broker", data: string }[]} */
   wire = [];
 
@@ -92,12 +94,15 @@ export class Visit {
     await cdp.send("Network.enable");
     cdp.on("Network.requestWillBeSent", ({ requestId, request }) => {
       urls.set(requestId, request.url);
+      this.pending.set(requestId, request.url);
       this.requests.push({ url: request.url, headers: JSON.stringify(request.headers) });
     });
     cdp.on("Network.webSocketCreated", ({ url }) => this.requests.push({ url, headers: "" }));
     cdp.on("Network.webSocketWillSendHandshakeRequest", ({ request }) =>
       this.requests.push({ url: "", headers: JSON.stringify(request.headers) }));
+    cdp.on("Network.loadingFailed", ({ requestId }) => this.pending.delete(requestId));
     cdp.on("Network.loadingFinished", ({ requestId, encodedDataLength }) => {
+      this.pending.delete(requestId);
       const url = urls.get(requestId) ?? requestId;
       this.bytes.set(url, (this.bytes.get(url) ?? 0) + encodedDataLength);
     });
@@ -144,7 +149,7 @@ export class Visit {
     try {
       const text = await this.read(() => `screen "${document.body.dataset.screen}": ${document.body.innerText.replace(/\s+/g, " ").slice(0, 600)}`);
       const last = (await this.frames()).slice(-6).map(({ from, message }) => `${from}: ${message.type}${message.error ? ` ${message.error}` : ""}`);
-      return `It showed ${text}; last on the wire: ${last.join(", ")}; errors: ${this.errors.join("; ") || "none"}`;
+      return `It showed ${text}; last on the wire: ${last.join(", ")}; errors: ${this.errors.join("; ") || "none"}; unanswered: ${[...this.pending.values()].join(", ") || "none"}`;
     } catch (error) {
       return `(the page did not answer: ${error})`;
     }
@@ -256,10 +261,15 @@ export class Visit {
     await this.join("room");
   }
 
-  /** From the device check on, once the devices have answered. @param {string} [screen] */
+  /** On the device check: neither camera nor microphone is still being asked for. */
+  devicesAnswer() {
+    return this.see("the devices have answered", () =>
+      [...document.querySelectorAll("#screen-check [data-do=device] .status")].every((status) => !/^(wartet|wait)$/.test(status.textContent ?? "")));
+  }
+
+  /** From the device check on. @param {string} [screen] */
   async join(screen) {
-    await this.see("the devices have answered", () =>
-      [...document.querySelectorAll("#screen-check [data-do=device] .status")].every((status) => !/wartet|waiting/.test(status.textContent ?? "")));
+    await this.devicesAnswer();
     await this.click("#join");
     if (screen) await this.onScreen(screen);
   }
