@@ -20,7 +20,7 @@ let server;
 let browsers;
 
 before(async () => {
-  // Our own code at its most talkative: whatever it logs, it must not log this.
+  // At its most talkative: whatever it logs, it must not log this.
   server = await Server.start({ env: { VISAVIS_LOG: "trace" } });
   browsers = { doctor: await launch("chromium"), patient: await launch("chromium"), firefox: await launch("firefox") };
 });
