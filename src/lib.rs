@@ -2,6 +2,7 @@
 
 mod access;
 mod bus;
+mod client;
 mod config;
 mod consultation;
 mod error;

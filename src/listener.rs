@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 use crate::App;
-use crate::http::PeerAddress;
+use crate::client::PeerAddress;
 
 /// Connections at the same time; a page has one, for a moment two.
 const CONNECTIONS: usize = 20_000;

@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::App;
-use crate::http::ClientAddress;
+use crate::client::ClientAddress;
 use crate::limit::Stranger;
 use socket::Socket;
 

@@ -237,7 +237,8 @@ function drawDevices(state, words) {
   }
   for (const button of all("[data-do=device]")) {
     const device = button.dataset.device === "camera" ? "camera" : "microphone";
-    button.setAttribute("aria-checked", String(media[device] === "on"));
+    // On its way is on: a press before the browser has granted it switches it off.
+    button.setAttribute("aria-checked", String(media[device] === "on" || media[device] === "asking"));
     put(button.querySelector(".word"), words[`device.${device}`]);
     put(button.querySelector(".status"), words[`status.${media[device]}`]);
   }

@@ -85,7 +85,7 @@ export class Media extends EventTarget {
     if (device === "microphone" && track) track.enabled = on;
     if (device === "camera" && track && !on) this.#discard(track);
     this.#changed();
-    if (on && !this.track(KIND[device])) await this.#ask([device]);
+    if (on && !this.track(KIND[device]) && !this.#asking.has(device)) await this.#ask([device]);
   }
 
   /**
@@ -326,7 +326,7 @@ export class Media extends EventTarget {
   #status(device) {
     const track = this.track(KIND[device]);
     if (track) return this.#wanted[device] ? "on" : "off";
-    if (this.#asking.has(device)) return "asking";
+    if (this.#asking.has(device)) return this.#wanted[device] ? "asking" : "off";
     return this.#trouble[device] ? "missing" : "off";
   }
 

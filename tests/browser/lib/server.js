@@ -40,7 +40,10 @@ export class Server {
   /** @param {{ args?: string[], env?: Record<string, string> }} [options] */
   static async start(options = {}) {
     const server = new Server(await mkdtemp(join(tmpdir(), "visavis-test-")), options);
-    await server.#run("127.0.0.1:0");
+    await server.#run("127.0.0.1:0").catch(async (error) => {
+      await server.stop();
+      throw error;
+    });
     return server;
   }
 
