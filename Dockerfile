@@ -1,6 +1,6 @@
 # A static binary in an empty image: no shell, no package, no root.
 FROM rust:1-alpine AS build
-RUN apk add --no-cache musl-dev
+RUN apk add --no-cache build-base
 WORKDIR /src
 COPY . .
 RUN cargo build --release --locked -p visavis && mkdir -p /out/data && cp target/release/visavis /out/visavis
