@@ -10,6 +10,7 @@ use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use rust_embed::RustEmbed;
 use tower_http::compression::CompressionLayer;
+use url::Url;
 
 use crate::App;
 use crate::config::is_secure_context;
@@ -114,14 +115,19 @@ async fn operator_only(State(app): State<Arc<App>>, request: Request, next: Next
     }
 }
 
+/// Nothing but our own. The socket's URL is named, because older Safari does not count it as `'self'`.
+pub fn content_security_policy(public_url: &Url) -> HeaderValue {
+    let socket = public_url.origin().ascii_serialization().replacen("http", "ws", 1);
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; \
+         connect-src 'self' {socket}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+    );
+    HeaderValue::from_str(&policy).expect("an origin is visible ASCII")
+}
+
 /// R50: what every answer carries.
 async fn secure(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    const ALWAYS: [(HeaderName, &str); 8] = [
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; \
-             base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'",
-        ),
+    const ALWAYS: [(HeaderName, &str); 7] = [
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
@@ -139,6 +145,7 @@ async fn secure(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
     for (name, value) in ALWAYS {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    headers.insert(header::CONTENT_SECURITY_POLICY, app.content_security_policy.clone());
     if is_api {
         // Codes must not rest in a cache.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -33,6 +33,7 @@ pub use start::{Refusal, Running, start};
 pub struct App {
     pub(crate) config: Config,
     pub(crate) public_url: Url,
+    pub(crate) content_security_policy: axum::http::HeaderValue,
     pub(crate) keys: keys::Keys,
     pub(crate) operator_token: String,
     pub(crate) store: store::Store,
@@ -63,6 +64,7 @@ pub(crate) fn app(
 ) -> Arc<App> {
     Arc::new(App {
         config,
+        content_security_policy: http::content_security_policy(&public_url),
         public_url,
         keys: secrets.keys,
         operator_token: secrets.operator_token,
