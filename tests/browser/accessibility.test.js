@@ -75,6 +75,20 @@ describe("every state of the page", () => {
   });
 });
 
+test("imprint, privacy notice and terms break no rule either, and are read without script", async () => {
+  for (const scheme of /** @type {const} */ (["light", "dark"])) {
+    const visit = await openUnwired("de", scheme);
+    for (const page of ["imprint", "privacy", "terms"]) {
+      await visit.page.goto(`${server.origin}/legal/${page}`);
+      assert.deepEqual(await visit.read(() => [document.scripts.length, document.querySelectorAll("main section").length]), [0, 2]);
+      for (const width of WIDTHS) {
+        await visit.page.setViewport({ width, height: 740 });
+        assert.deepEqual([...(await violations(visit)), ...(await measured(visit))], [], `${page}, ${scheme}, ${width} px`);
+      }
+    }
+  }
+});
+
 test("nobody meets a broken rule on the way through a real call", async () => {
   const { doctor, patient } = await meet(server, browsers);
   /** @param {string} where */
