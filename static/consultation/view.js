@@ -47,7 +47,10 @@ export function mount(listener) {
   form("code-form", () => emit({ type: "submitCode", code: input("code").value }));
   form("name-form", () => emit({ type: "submitName", name: input("name").value }));
   for (const panel of all("dialog")) {
-    panel.addEventListener("close", () => drawn.panel === panel.id && emit({ type: "panel", panel: "none" })); // by Escape
+    // By Escape. The event comes a moment after the closing: the panel may have been opened again meanwhile.
+    panel.addEventListener("close", () => {
+      if (drawn.panel === panel.id && !(/** @type {HTMLDialogElement} */ (panel).open)) emit({ type: "panel", panel: "none" });
+    });
   }
   el.stage.addEventListener("pointerdown", onGrab);
   el.stage.addEventListener("keydown", onArrow);
