@@ -111,6 +111,20 @@ test("nobody meets a broken rule on the way through a real call", async () => {
   await clean("end");
 });
 
+test("a menu that is closed and opened again in the same moment stays open", async () => {
+  const { doctor } = await meet(server, browsers);
+  await doctor.click("#more");
+  await doctor.visible("#panel-more");
+  await doctor.read(async () => {
+    const panel = /** @type {HTMLDialogElement} */ (document.querySelector("#panel-more"));
+    const closed = new Promise((done) => panel.addEventListener("close", () => setTimeout(done)));
+    panel.close();
+    /** @type {HTMLElement} */ (document.querySelector("#more")).click();
+    await closed;
+  });
+  assert.equal(await doctor.read(() => document.querySelector("#panel-more")?.checkVisibility()), true);
+});
+
 test("the whole way by keyboard alone, for patient and doctor", async () => {
   const consultation = await server.plan();
   const doctor = await Visit.open("doctor", browsers.doctor, consultation.doctor.link);
