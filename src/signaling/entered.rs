@@ -60,12 +60,13 @@ impl Entered {
         token: Option<&Secret>,
         page: Option<i64>,
     ) -> Result<(), sqlx::Error> {
-        for _ in 0..CLAIM_TRIES {
-            let alive = match &seat.claim {
-                Some(holder) => self.is_alive(seat.number, holder).await,
-                None => false,
-            };
-            if alive || (token.is_none() && seat.role != Role::Doctor) {
+        let may_take = token.is_some() || seat.role == Role::Doctor;
+        // Whoever waits anyway asks nobody first.
+        let tries = if may_take { CLAIM_TRIES } else { 0 };
+        for _ in 0..tries {
+            if let Some(holder) = &seat.claim
+                && self.is_alive(seat.number, holder).await
+            {
                 break;
             }
             let token_before = token.map(|token| token_hash(token.as_str()));
