@@ -62,7 +62,7 @@ pub async fn start(config: Config) -> Result<Running, Refusal> {
             .map_err(|error| refuse(format!("The database does not take changes: {error}.")))?;
     }
     let settings = visavis_turn::Settings::new("visavis", &secrets.keys.relay_secret());
-    let relay = visavis_turn::Relay::start(settings, udp)
+    let relay = visavis_turn::Relay::start(settings, visavis_turn::Listeners { udp: vec![udp] })
         .map_err(|error| refuse(format!("The relay does not start: {error}.")))?;
     let public_url = config.public_url(address.port());
     warn_about(&config, &public_url, address);
@@ -186,8 +186,11 @@ pub(crate) async fn open_store(config: &Config) -> Result<Store, Refusal> {
     })
 }
 
+/// Threads of the relay.
+const RELAY_WORKERS: usize = 2;
+
 /// One TCP and one UDP port of the same number. Bound without SO_REUSEPORT, so that an occupied port is refused.
-fn bind(listen: SocketAddr) -> Result<(TcpListener, std::net::UdpSocket), Refusal> {
+fn bind(listen: SocketAddr) -> Result<(TcpListener, Vec<std::net::UdpSocket>), Refusal> {
     let occupied = |error: &io::Error| match error.kind() {
         io::ErrorKind::AddrInUse => refuse(format!(
             "Port {} is in use by another program. Stop that program, or choose another port with --listen.",
@@ -205,7 +208,7 @@ fn bind(listen: SocketAddr) -> Result<(TcpListener, std::net::UdpSocket), Refusa
         tries -= 1;
         let bound = listener::bind_tcp(listen).and_then(|tcp| {
             let port = tcp.local_addr()?.port();
-            Ok((tcp, visavis_turn::bind(SocketAddr::new(listen.ip(), port))?))
+            Ok((tcp, visavis_turn::bind(SocketAddr::new(listen.ip(), port), RELAY_WORKERS)?))
         });
         match bound {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 0 => {}

@@ -1,48 +1,58 @@
-//! One thread, one poll loop: it owns the server and the socket, tells the server the time, and obeys the handle.
+//! One thread, one poll loop: it owns its sockets, its flows and its streams, and tells the server the time.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token, Waker};
-use quinn_udp::RecvMeta;
 
-use super::metrics::{SocketCounters, Totals};
-use super::socket::{Batch, Socket};
-use crate::call::Traffic;
-use crate::packet::{HEADROOM, Packet, TAILROOM};
-use crate::server::{Now, Server};
+use super::handle::Shared;
+use super::metrics::IoTally;
+use super::moderation::Moderation;
+use super::outbox::Outbox;
+use super::socket::{BATCH, Batch, Socket};
+use crate::allocation::FiveTuple;
+use crate::flow::{Flows, Output};
 
-const SOCKET: Token = Token(0);
-const WAKER: Token = Token(1);
+const WAKER: Token = Token(0);
+const FIRST_SOCKET: usize = 1;
 
 /// After an error that is no fault of a client's, so that one that lasts does not eat a core.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What the handle asks for; carried out in order, between two batches.
+/// Full batches taken from one socket before others have their turn.
+const TURNS: usize = 8;
+
+/// The server is asked for ended lifetimes at least this often.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// What the handle asks of a worker; carried out in order, between two batches.
 pub(super) enum Command {
-    EndSeat { call: String, seat: String, barred: u64 },
-    EndCall { call: String, barred: u64 },
-    Traffic { call: String, reply: SyncSender<Traffic> },
-    Totals { reply: SyncSender<Totals> },
     Shutdown,
 }
 
-/// The wall clock, in unix seconds.
-pub(super) fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+/// What a worker counts, for other threads to read.
+#[derive(Default)]
+pub(super) struct WorkerTally {
+    pub(super) io: IoTally,
 }
 
 pub(super) struct Worker {
-    server: Server,
-    socket: Socket,
-    batch: Batch,
-    poll: Poll,
+    shared: Arc<Shared>,
+    tally: Arc<WorkerTally>,
     commands: Receiver<Command>,
-    started: Instant,
-    counters: SocketCounters,
+    poll: Poll,
+    sockets: Vec<Socket>,
+    /// Polling is edge-triggered: a socket may hold datagrams until it said that it holds none.
+    readable: Vec<bool>,
+    batch: Batch,
+    outbox: Outbox,
+    flows: Flows,
+    moderation: Moderation,
+    /// When to look for ended lifetimes, if that is this worker's task.
+    looks_at: Option<Duration>,
 }
 
 enum Next {
@@ -51,130 +61,150 @@ enum Next {
 }
 
 impl Worker {
+    /// A worker with these sockets; the first worker of a relay also ends lifetimes.
     pub(super) fn new(
-        server: Server,
-        mut socket: Socket,
+        shared: Arc<Shared>,
+        tally: Arc<WorkerTally>,
         commands: Receiver<Command>,
-    ) -> io::Result<(Self, Arc<Waker>)> {
+        mut sockets: Vec<Socket>,
+        flows: Flows,
+        is_first: bool,
+    ) -> io::Result<(Self, Waker)> {
         let poll = Poll::new()?;
-        socket.register(poll.registry(), SOCKET)?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-        let (started, counters) = (Instant::now(), SocketCounters::default());
-        Ok((Worker { server, socket, batch: Batch::new(), poll, commands, started, counters }, waker))
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        for (position, socket) in sockets.iter_mut().enumerate() {
+            socket.register(poll.registry(), Token(FIRST_SOCKET + position))?;
+        }
+        let worker = Worker {
+            shared,
+            tally,
+            commands,
+            poll,
+            readable: vec![true; sockets.len()],
+            sockets,
+            batch: Batch::new(),
+            outbox: Outbox::default(),
+            flows,
+            moderation: Moderation::new(Instant::now()),
+            looks_at: is_first.then_some(Duration::ZERO),
+        };
+        Ok((worker, waker))
     }
 
     /// Serves until told to stop, or until the handle is gone; no error ends it.
     pub(super) fn run(mut self) {
-        let mut events = Events::with_capacity(8);
-        // Polling is edge-triggered: the socket may hold datagrams until it said that it holds none.
-        let mut readable = true;
-        let mut pause = None;
+        let mut events = Events::with_capacity(256);
         loop {
-            if let Err(error) = self.poll.poll(&mut events, pause.take().or_else(|| self.until_timeout()))
+            self.moderation.nap();
+            if let Err(error) = self.poll.poll(&mut events, self.until_timeout())
                 && error.kind() != io::ErrorKind::Interrupted
             {
                 thread::sleep(PAUSE);
             }
-            readable |= events.iter().any(|event| event.token() == SOCKET);
-            loop {
-                if let Next::Stop = self.take_commands() {
-                    return;
-                }
-                if !readable {
-                    break;
-                }
-                match self.socket.receive(&mut self.batch) {
-                    Ok(count) => self.serve(count),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => readable = false,
-                    Err(error) => {
-                        self.note_receive_error(&error);
-                        pause = Some(PAUSE);
-                        break;
-                    }
+            for event in &events {
+                match event.token() {
+                    WAKER => {}
+                    Token(token) => self.readable[token - FIRST_SOCKET] = true,
                 }
             }
-            let now = self.now();
-            self.server.handle_timeout(now);
+            if let Next::Stop = self.take_commands() {
+                return;
+            }
+            for socket in 0..self.sockets.len() {
+                self.receive(socket);
+            }
+            self.handle_timeout();
+            self.moderation.woke(Instant::now(), self.tally.io.received.read());
         }
     }
 
-    fn now(&self) -> Now {
-        Now { monotonic: self.started.elapsed(), unix: unix_now() }
-    }
-
+    /// No wait while something is known to be there; else until the next lifetime ends.
     fn until_timeout(&self) -> Option<Duration> {
+        if self.readable.contains(&true) {
+            return Some(Duration::ZERO);
+        }
+        let next = [self.looks_at, self.flows.next_timeout()].into_iter().flatten().min();
         // Epoll counts whole milliseconds and mio rounds up, so the wait is not cut into busy turns.
-        self.server.next_timeout().map(|at| at.saturating_sub(self.started.elapsed()))
+        next.map(|at| at.saturating_sub(self.shared.monotonic()))
     }
 
     fn take_commands(&mut self) -> Next {
         loop {
             match self.commands.try_recv() {
-                Ok(Command::EndSeat { call, seat, barred }) => {
-                    self.server.end_seat(self.now(), &call, &seat, barred);
-                }
-                Ok(Command::EndCall { call, barred }) => self.server.end_call(self.now(), &call, barred),
-                // Whoever asked may have stopped waiting; that is no error here.
-                Ok(Command::Traffic { call, reply }) => drop(reply.try_send(self.server.traffic(&call))),
-                Ok(Command::Totals { reply }) => drop(reply.try_send(self.totals())),
                 Ok(Command::Shutdown) | Err(TryRecvError::Disconnected) => return Next::Stop,
                 Err(TryRecvError::Empty) => return Next::Continue,
             }
         }
     }
 
-    fn totals(&self) -> Totals {
-        Totals {
-            allocations: self.server.allocations(),
-            calls: self.server.calls(),
-            counters: self.server.counters(),
-            socket: self.counters,
+    fn handle_timeout(&mut self) {
+        let now = self.shared.now();
+        self.flows.handle_timeout(now);
+        if self.looks_at.is_some_and(|at| at <= now.monotonic) {
+            let mut server = self.shared.server();
+            server.handle_timeout(now);
+            let latest = now.monotonic + LOOK;
+            self.looks_at = Some(server.next_timeout().map_or(latest, |next| next.min(latest)));
         }
     }
 
-    fn serve(&mut self, count: usize) {
-        let now = self.now();
-        for (buffer, meta) in self.batch.filled(count) {
-            serve_train(&mut self.server, &self.socket, &mut self.counters, now, buffer, &meta);
+    /// Takes what a socket holds, within its turn.
+    fn receive(&mut self, socket: usize) {
+        for _ in 0..TURNS {
+            if !self.readable[socket] {
+                return;
+            }
+            match self.sockets[socket].receive(&mut self.batch) {
+                Ok(count) => {
+                    // Fewer than fit: there are no more, and the next to come is an event.
+                    self.readable[socket] = count == BATCH;
+                    self.serve(socket, count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable[socket] = false,
+                Err(error) => self.note_receive_error(&error),
+            }
+        }
+    }
+
+    /// Hands the flows what was received, datagram by datagram, and sends what they give.
+    fn serve(&mut self, socket: usize, count: usize) {
+        let now = self.shared.now();
+        let longest_run = self.sockets[socket].longest_run();
+        for position in 0..count {
+            let meta = self.batch.meta[position];
+            let Some(from) = self.sockets[socket].five_tuple(&meta) else { continue };
+            let mut start = 0;
+            while start < meta.len {
+                let end = meta.len.min(start + meta.stride.max(1));
+                self.tally.io.received.add(1);
+                let message = &mut self.batch.buffers[position][start..end];
+                match self.flows.receive(now, &from, message, || self.shared.server()) {
+                    Some(Output::Delivery(delivery)) => {
+                        self.outbox.push(delivery, position, start, longest_run)
+                    }
+                    Some(Output::Answer(answer)) => self.answer(socket, &from, &answer),
+                    None => {}
+                }
+                start = end;
+            }
+        }
+        self.outbox.flush(&self.sockets, &self.batch, &self.tally.io);
+    }
+
+    fn answer(&self, socket: usize, to: &FiveTuple, answer: &[u8]) {
+        match self.sockets[socket].send(to, &[io::IoSlice::new(answer)], None) {
+            Ok(()) => self.tally.io.sent.add(1),
+            Err(_) => self.tally.io.send_errors.add(1),
         }
     }
 
     /// Said in the log the first, second, fourth, eighth ... time.
     fn note_receive_error(&mut self, error: &io::Error) {
-        self.counters.receive_errors += 1;
-        if self.counters.receive_errors.is_power_of_two() {
-            let count = self.counters.receive_errors;
+        self.tally.io.receive_errors.add(1);
+        let count = self.tally.io.receive_errors.read();
+        if count.is_power_of_two() {
             tracing::warn!(%error, count, "receiving on the relay's socket failed; the relay goes on");
         }
-    }
-}
-
-/// Hands the server the datagrams of one buffer, one by one, and sends what it answers before the next.
-fn serve_train(
-    server: &mut Server,
-    socket: &Socket,
-    counters: &mut SocketCounters,
-    now: Now,
-    buffer: &mut [u8],
-    meta: &RecvMeta,
-) {
-    let Some(from) = socket.five_tuple(meta) else { return };
-    let train_end = HEADROOM + meta.len;
-    let mut start = HEADROOM;
-    while start < train_end {
-        let end = train_end.min(start + meta.stride.max(1));
-        counters.received += 1;
-        // The server may pad this datagram over the beginning of the next; what it writes before this one has
-        // been sent already.
-        let following: [u8; TAILROOM] =
-            *buffer[end..].first_chunk().expect("every buffer ends with tailroom");
-        if let Some(transmit) = server.receive(now, &from, Packet::new(buffer, start..end)) {
-            match socket.send(&transmit) {
-                Ok(()) => counters.sent += 1,
-                Err(_) => counters.send_errors += 1,
-            }
-        }
-        buffer[end..end + TAILROOM].copy_from_slice(&following);
-        start = end;
+        thread::sleep(PAUSE);
     }
 }

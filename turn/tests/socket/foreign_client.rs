@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 use turn::client::{Client, ClientConfig};
-use visavis_turn::{DropReason, Relay, Settings, bind};
+use visavis_turn::{DropReason, Relay, Settings};
 use webrtc_util::Conn;
 
 /// Fails the test instead of hanging it.
@@ -41,7 +41,7 @@ async fn receive(conn: &impl Conn) -> (Vec<u8>, std::net::SocketAddr) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_allocations_of_one_call_exchange_data_and_two_calls_do_not() {
     let settings = Settings::new("visavis", b"a secret of this test");
-    let relay = Relay::start(settings, bind("127.0.0.1:0".parse().unwrap()).unwrap()).unwrap();
+    let relay = Relay::start(settings, crate::over_sockets::listeners("127.0.0.1:0", 2)).unwrap();
     let clients = [
         client(&relay, "call", "1").await,
         client(&relay, "call", "2").await,
