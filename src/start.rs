@@ -62,8 +62,11 @@ pub async fn start(config: Config) -> Result<Running, Refusal> {
             .map_err(|error| refuse(format!("The database does not take changes: {error}.")))?;
     }
     let settings = visavis_turn::Settings::new("visavis", &secrets.keys.relay_secret());
-    let relay = visavis_turn::Relay::start(settings, visavis_turn::Listeners { udp: vec![udp] })
-        .map_err(|error| refuse(format!("The relay does not start: {error}.")))?;
+    let relay = visavis_turn::Relay::start(
+        settings,
+        visavis_turn::Listeners { udp: vec![udp], ..visavis_turn::Listeners::default() },
+    )
+    .map_err(|error| refuse(format!("The relay does not start: {error}.")))?;
     let public_url = config.public_url(address.port());
     warn_about(&config, &public_url, address);
     let app = crate::app(config, public_url, secrets, store, relay);

@@ -12,7 +12,7 @@
 //! let udp = vec![visavis_turn::bind("127.0.0.1:0".parse().expect("an address"), 2)?];
 //! let relay = visavis_turn::Relay::start(
 //!     visavis_turn::Settings::new("visavis", b"16 random bytes."),
-//!     visavis_turn::Listeners { udp },
+//!     visavis_turn::Listeners { udp, ..Default::default() },
 //! )?;
 //! let credential = relay.mint("a call", "its first seat");
 //! println!("turn:{} {} {}", relay.local_addr(), credential.username, credential.password);

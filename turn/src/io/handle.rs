@@ -1,19 +1,26 @@
 //! What the rest of a program holds of a running relay: mint credentials, end seats and calls, read counters.
 
+use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use foldhash::fast::RandomState;
 use mio::Waker;
 use rand::TryRng;
 use rand::rngs::SysRng;
+use rustls::{ServerConfig, ServerConnection};
 
-use super::metrics::{IoCounters, Totals};
+use super::acceptor::Acceptor;
+use super::metrics::{IoCounters, IoTally, Totals};
 use super::socket::Socket;
-use super::worker::{Command, Worker, WorkerTally};
+use super::stream::Stream;
+use super::worker::{Command, Ears, Worker};
+use crate::allocation::FiveTuple;
 use crate::counters::Tally;
 use crate::credential::{Credential, Mint};
 use crate::flow::Flows;
@@ -26,6 +33,10 @@ use crate::settings::Settings;
 pub struct Listeners {
     /// Groups made by [`crate::bind`], all of one length, one group for each port.
     pub udp: Vec<Vec<UdpSocket>>,
+    /// Ports for clients over TCP, besides those that [`Relay::adopt`] brings.
+    pub tcp: Vec<TcpListener>,
+    /// Ports for clients over TLS, each with its certificate.
+    pub tls: Vec<(TcpListener, Arc<ServerConfig>)>,
 }
 
 /// A running relay. Clones are handles to the same one; it stops with [`Relay::shutdown`], or with the last handle.
@@ -40,21 +51,32 @@ pub struct Relay {
 pub(super) struct Shared {
     server: Mutex<Server>,
     started: Instant,
+    /// The clients over TCP and TLS, whichever worker owns them.
+    streams: Mutex<HashMap<FiveTuple, Arc<Stream>, RandomState>>,
+    workers: OnceLock<Vec<Hired>>,
+    next_worker: AtomicUsize,
+}
+
+/// A client over TCP or TLS that is new here.
+pub(super) struct Newcomer {
+    pub(super) tcp: TcpStream,
+    pub(super) tls: Option<ServerConnection>,
+    pub(super) received: Vec<u8>,
+    pub(super) place: Box<dyn Send>,
 }
 
 struct Running {
     shared: Arc<Shared>,
     local: SocketAddr,
     mint: Mutex<Mint>,
-    workers: Vec<Hired>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// A worker as the handle sees it.
-struct Hired {
+pub(super) struct Hired {
     commands: Sender<Command>,
     waker: Waker,
-    tally: Arc<WorkerTally>,
+    tally: Arc<IoTally>,
     packets: Arc<Tally>,
 }
 
@@ -65,25 +87,48 @@ impl Relay {
         let mut seed = [0; 32];
         SysRng.try_fill_bytes(&mut seed).map_err(io::Error::other)?;
         let mint = Mutex::new(Mint::new(&settings.secret));
+        let clients = settings.clients;
         let mut server = Server::new(settings, seed)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        let sockets = by_worker(listeners.udp)?;
-        let local = sockets[0][0].local_addr();
-        let flows: Vec<Flows> = sockets.iter().map(|_| Flows::new(&mut server)).collect();
-        let shared = Arc::new(Shared { server: Mutex::new(server), started: Instant::now() });
+        let ears = by_worker(listeners)?;
+        let local = ears[0].sockets[0].local_addr();
+        let flows: Vec<Flows> = ears.iter().map(|_| Flows::new(&mut server)).collect();
+        let shared = Arc::new(Shared {
+            server: Mutex::new(server),
+            started: Instant::now(),
+            streams: Mutex::default(),
+            workers: OnceLock::new(),
+            next_worker: AtomicUsize::new(0),
+        });
+        let mut hired = Vec::new();
         let mut workers = Vec::new();
-        let mut threads = Vec::new();
-        for (number, (sockets, flows)) in sockets.into_iter().zip(flows).enumerate() {
+        for (ears, flows) in ears.into_iter().zip(flows) {
             let (commands, received) = channel();
-            let (tally, packets) = (Arc::<WorkerTally>::default(), flows.tally());
+            let (tally, packets) = (Arc::<IoTally>::default(), flows.tally());
             let (worker, waker) =
-                Worker::new(Arc::clone(&shared), Arc::clone(&tally), received, sockets, flows, number == 0)?;
-            let name = format!("relay-{number}");
-            threads.push(thread::Builder::new().name(name).spawn(move || worker.run())?);
-            workers.push(Hired { commands, waker, tally, packets });
+                Worker::new(Arc::clone(&shared), Arc::clone(&tally), received, ears, flows, clients)?;
+            workers.push(worker);
+            hired.push(Hired { commands, waker, tally, packets });
         }
-        let threads = Mutex::new(threads);
-        Ok(Relay { running: Arc::new(Running { shared, local, mint, workers, threads }) })
+        let _ = shared.workers.set(hired);
+        let threads = workers.into_iter().enumerate().map(|(number, worker)| {
+            thread::Builder::new().name(format!("relay-{number}")).spawn(move || worker.run())
+        });
+        let threads = Mutex::new(threads.collect::<io::Result<_>>()?);
+        Ok(Relay { running: Arc::new(Running { shared, local, mint, threads }) })
+    }
+
+    /// Serves a client over TCP or TLS that another listener accepted, because its first bytes said TURN: `received`
+    /// are the bytes read so far, decrypted if there is TLS. `place` is dropped when the connection ends. Returns at
+    /// once; a client that is gone already is forgotten.
+    pub fn adopt(
+        &self,
+        tcp: TcpStream,
+        tls: Option<ServerConnection>,
+        received: Vec<u8>,
+        place: impl Send + 'static,
+    ) {
+        self.running.shared.adopt(Newcomer { tcp, tls, received, place: Box::new(place) });
     }
 
     /// The address of the first UDP port.
@@ -123,14 +168,14 @@ impl Relay {
 
     /// Counters of the whole relay.
     pub fn totals(&self) -> Totals {
-        let workers = &self.running.workers;
+        let workers = self.running.shared.hired();
         let packets = workers.iter().map(|worker| worker.packets.read());
-        let io = workers.iter().map(|worker| worker.tally.io.read());
+        let io = workers.iter().map(|worker| worker.tally.read());
         let server = self.running.shared.server();
         Totals {
             allocations: server.allocations(),
             calls: server.calls(),
-            streams: 0,
+            streams: self.running.shared.streams().len(),
             counters: packets.fold(server.counters(), std::ops::Add::add),
             io: io.fold(IoCounters::default(), std::ops::Add::add),
         }
@@ -142,21 +187,27 @@ impl Relay {
     }
 }
 
-/// Turns groups, one for each port, into what each worker gets: one socket of each port.
-fn by_worker(groups: Vec<Vec<UdpSocket>>) -> io::Result<Vec<Vec<Socket>>> {
+/// Deals out what the workers listen to: to each one socket of each UDP port, to the first all that is accepted.
+fn by_worker(listeners: Listeners) -> io::Result<Vec<Ears>> {
+    let Listeners { udp: groups, tcp, tls } = listeners;
     let workers = groups.first().map_or(0, Vec::len);
     if workers == 0 || groups.iter().any(|group| group.len() != workers) {
         let why = "a relay needs a UDP port, and as many sockets on each of its ports as on the others";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
-    let mut sockets: Vec<Vec<Socket>> = Vec::new();
-    sockets.resize_with(workers, Vec::new);
+    let mut ears: Vec<Ears> = (0..workers).map(Ears::of).collect();
     for group in groups {
-        for (worker, socket) in sockets.iter_mut().zip(group) {
-            worker.push(Socket::new(socket)?);
+        for (ears, socket) in ears.iter_mut().zip(group) {
+            ears.sockets.push(Socket::new(socket)?);
         }
     }
-    Ok(sockets)
+    for listener in tcp {
+        ears[0].acceptors.push(Acceptor::new(listener, None)?);
+    }
+    for (listener, config) in tls {
+        ears[0].acceptors.push(Acceptor::new(listener, Some(config))?);
+    }
+    Ok(ears)
 }
 
 /// The wall clock, in unix seconds.
@@ -169,6 +220,50 @@ impl Shared {
     /// it left is whole as far as the others can see, and they go on.
     pub(super) fn server(&self) -> MutexGuard<'_, Server> {
         self.server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives a new client to the next worker.
+    pub(super) fn adopt(&self, newcomer: Newcomer) {
+        let workers = self.hired();
+        if workers.is_empty() {
+            return;
+        }
+        let worker = &workers[self.next_worker.fetch_add(1, Relaxed) % workers.len()];
+        // Both fail only when the worker is gone; the connection closes then.
+        let _ = worker.commands.send(Command::Adopt(Box::new(newcomer)));
+        let _ = worker.waker.wake();
+    }
+
+    fn hired(&self) -> &[Hired] {
+        self.workers.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// The stream of a client.
+    pub(super) fn stream(&self, five_tuple: &FiveTuple) -> Option<Arc<Stream>> {
+        self.streams().get(five_tuple).cloned()
+    }
+
+    /// Makes a stream known to all workers. One of the same five-tuple, which must have ended without our notice, is
+    /// forgotten with its allocation.
+    pub(super) fn enter(&self, stream: &Arc<Stream>) {
+        if self.streams().insert(stream.five_tuple(), Arc::clone(stream)).is_some() {
+            self.server().end_client(&stream.five_tuple());
+        }
+    }
+
+    /// Forgets a stream, and with it the allocation of its client.
+    pub(super) fn leave(&self, stream: &Arc<Stream>) {
+        let mut streams = self.streams();
+        let five_tuple = stream.five_tuple();
+        if streams.get(&five_tuple).is_some_and(|known| Arc::ptr_eq(known, stream)) {
+            streams.remove(&five_tuple);
+            drop(streams);
+            self.server().end_client(&five_tuple);
+        }
+    }
+
+    fn streams(&self) -> MutexGuard<'_, HashMap<FiveTuple, Arc<Stream>, RandomState>> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn monotonic(&self) -> Duration {
@@ -187,7 +282,7 @@ impl Running {
     }
 
     fn stop(&self) {
-        for worker in &self.workers {
+        for worker in self.shared.hired() {
             // Both fail only when the worker is gone.
             let _ = worker.commands.send(Command::Shutdown);
             let _ = worker.waker.wake();

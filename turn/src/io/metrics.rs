@@ -50,7 +50,8 @@ impl std::ops::Add for IoCounters {
 #[derive(Debug, Default)]
 pub(crate) struct IoTally {
     pub(crate) received: Count,
-    pub(crate) sent: Count,
+    /// Datagrams given to the system, counted before: who has one in its hands finds it counted.
+    pub(crate) handed_over: Count,
     pub(crate) receive_errors: Count,
     pub(crate) send_errors: Count,
     pub(crate) overtaken: Count,
@@ -60,7 +61,7 @@ impl IoTally {
     pub(crate) fn read(&self) -> IoCounters {
         IoCounters {
             received: self.received.read(),
-            sent: self.sent.read(),
+            sent: self.handed_over.read().saturating_sub(self.send_errors.read()),
             receive_errors: self.receive_errors.read(),
             send_errors: self.send_errors.read(),
             overtaken: self.overtaken.read(),

@@ -19,7 +19,7 @@ const LONGEST_RUN: usize = 64;
 /// A datagram has at most a header, a body and padding.
 const PARTS: usize = 3;
 
-const ZEROS: [u8; 3] = [0; 3];
+pub(super) const ZEROS: [u8; 3] = [0; 3];
 
 /// Datagrams to be sent once the batch they lie in has been gone through.
 #[derive(Default)]
@@ -56,14 +56,13 @@ impl Datagram {
 
 impl Outbox {
     /// Adds what is to be delivered of a message that begins at `start` of a buffer of the batch.
-    pub(crate) fn push(&mut self, delivery: Delivery, buffer: usize, start: usize, longest_run: usize) {
+    pub(super) fn push(&mut self, delivery: Delivery, buffer: usize, start: usize) {
         let Delivery { to, header, body, padding } = delivery;
         let body = start + body.start..start + body.end;
         let datagram = Datagram { buffer, header, body, padding, next: None };
         let (length, position) = (datagram.len(), self.datagrams.len());
-        let longest_run = longest_run.min(LONGEST_RUN);
         match self.runs.iter_mut().rev().find(|run| run.to == to) {
-            Some(run) if run.takes(length, longest_run) => {
+            Some(run) if run.takes(length) => {
                 self.datagrams[run.last].next = Some(position);
                 run.last = position;
                 run.count += 1;
@@ -89,23 +88,23 @@ impl Outbox {
     /// Sends everything, and is empty.
     pub(crate) fn flush(&mut self, sockets: &[Socket], batch: &Batch, tally: &IoTally) {
         for run in &self.runs {
-            let port = run.to.server.socket_addr().port();
-            let Some(socket) = sockets.iter().find(|socket| socket.local_addr().port() == port) else {
+            tally.handed_over.add(run.count as u64);
+            let Some(socket) = Socket::facing(sockets, &run.to) else {
                 tally.send_errors.add(run.count as u64);
                 continue;
             };
-            let sent = if run.count == 1 {
-                Err(io::ErrorKind::Unsupported.into())
-            } else {
-                self.send_run(run, socket, batch)
-            };
-            match sent {
-                Ok(()) => tally.sent.add(run.count as u64),
-                // Whatever the kernel has against the run, it may not have against its datagrams; a full queue alone
-                // will not have changed.
+            if run.count == 1 || socket.longest_run() < run.count {
+                self.send_one_by_one(run, socket, batch, tally);
+                continue;
+            }
+            match self.send_run(run, socket, batch) {
+                Ok(()) => {}
+                // The queue is full, and will be for the single ones too.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    tally.send_errors.add(run.count as u64)
+                    tally.send_errors.add(run.count as u64);
                 }
+                // Whatever the kernel has against the run (a path that cannot split it, a length), it may not have
+                // against its datagrams.
                 Err(_) => self.send_one_by_one(run, socket, batch, tally),
             }
         }
@@ -149,9 +148,8 @@ impl Outbox {
         for datagram in self.datagrams_of(run) {
             let mut parts = [IoSlice::new(&[]); PARTS];
             let count = gather(datagram, batch, &mut parts);
-            match socket.send(&run.to, &parts[..count], None) {
-                Ok(()) => tally.sent.add(1),
-                Err(_) => tally.send_errors.add(1),
+            if socket.send(&run.to, &parts[..count], None).is_err() {
+                tally.send_errors.add(1);
             }
         }
     }
@@ -163,9 +161,9 @@ impl Outbox {
 }
 
 impl Run {
-    fn takes(&self, length: usize, longest_run: usize) -> bool {
+    fn takes(&self, length: usize) -> bool {
         !self.is_closed
-            && self.count < longest_run
+            && self.count < LONGEST_RUN
             && length <= self.segment
             && self.bytes + length <= LARGEST_RUN
     }

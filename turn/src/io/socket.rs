@@ -84,6 +84,12 @@ impl Socket {
         self.local
     }
 
+    /// The socket of the port that a client talks to.
+    pub(crate) fn facing<'a>(sockets: &'a [Socket], to: &FiveTuple) -> Option<&'a Socket> {
+        let port = to.server.socket_addr().port();
+        sockets.iter().find(|socket| socket.local.port() == port)
+    }
+
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         registry.register(&mut self.socket, token, Interest::READABLE)
     }

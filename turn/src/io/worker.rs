@@ -1,4 +1,4 @@
-//! One thread, one poll loop: it owns its sockets, its flows and its streams, and tells the server the time.
+//! One thread, one poll loop: it owns its sockets, its streams and its flows, and tells the server the time.
 
 use std::io;
 use std::sync::Arc;
@@ -8,16 +8,17 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token, Waker};
 
-use super::handle::Shared;
+use super::acceptor::Acceptor;
+use super::connections::{Connections, Way};
+use super::exits::Exits;
+use super::handle::{Newcomer, Shared};
 use super::metrics::IoTally;
 use super::moderation::Moderation;
-use super::outbox::Outbox;
 use super::socket::{BATCH, Batch, Socket};
-use crate::allocation::FiveTuple;
 use crate::flow::{Flows, Output};
+use crate::settings::Clients;
 
 const WAKER: Token = Token(0);
-const FIRST_SOCKET: usize = 1;
 
 /// After an error that is no fault of a client's, so that one that lasts does not eat a core.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -30,25 +31,35 @@ const LOOK: Duration = Duration::from_secs(60);
 
 /// What the handle asks of a worker; carried out in order, between two batches.
 pub(super) enum Command {
+    Adopt(Box<Newcomer>),
     Shutdown,
 }
 
-/// What a worker counts, for other threads to read.
-#[derive(Default)]
-pub(super) struct WorkerTally {
-    pub(super) io: IoTally,
+/// What a worker listens to.
+pub(super) struct Ears {
+    pub(super) sockets: Vec<Socket>,
+    pub(super) acceptors: Vec<Acceptor>,
+    /// The first worker of a relay also ends lifetimes.
+    is_first: bool,
+}
+
+impl Ears {
+    pub(super) fn of(worker: usize) -> Self {
+        Ears { sockets: Vec::new(), acceptors: Vec::new(), is_first: worker == 0 }
+    }
 }
 
 pub(super) struct Worker {
     shared: Arc<Shared>,
-    tally: Arc<WorkerTally>,
+    tally: Arc<IoTally>,
     commands: Receiver<Command>,
     poll: Poll,
-    sockets: Vec<Socket>,
     /// Polling is edge-triggered: a socket may hold datagrams until it said that it holds none.
     readable: Vec<bool>,
     batch: Batch,
-    outbox: Outbox,
+    acceptors: Vec<Acceptor>,
+    connections: Connections,
+    exits: Exits,
     flows: Flows,
     moderation: Moderation,
     /// When to look for ended lifetimes, if that is this worker's task.
@@ -61,32 +72,40 @@ enum Next {
 }
 
 impl Worker {
-    /// A worker with these sockets; the first worker of a relay also ends lifetimes.
+    /// A worker and what wakes it.
     pub(super) fn new(
         shared: Arc<Shared>,
-        tally: Arc<WorkerTally>,
+        tally: Arc<IoTally>,
         commands: Receiver<Command>,
-        mut sockets: Vec<Socket>,
+        ears: Ears,
         flows: Flows,
-        is_first: bool,
+        clients: Clients,
     ) -> io::Result<(Self, Waker)> {
+        let Ears { mut sockets, mut acceptors, is_first } = ears;
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
-        for (position, socket) in sockets.iter_mut().enumerate() {
-            socket.register(poll.registry(), Token(FIRST_SOCKET + position))?;
+        // Tokens: the waker, the sockets, the acceptors, then the connections.
+        let mut tokens = (WAKER.0 + 1..).map(Token);
+        for socket in &mut sockets {
+            socket.register(poll.registry(), tokens.next().expect("there is no last token"))?;
         }
+        for acceptor in &mut acceptors {
+            acceptor.register(poll.registry(), tokens.next().expect("there is no last token"))?;
+        }
+        let first_connection = WAKER.0 + 1 + sockets.len() + acceptors.len();
         let worker = Worker {
-            shared,
             tally,
             commands,
             poll,
             readable: vec![true; sockets.len()],
-            sockets,
             batch: Batch::new(),
-            outbox: Outbox::default(),
+            acceptors,
+            connections: Connections::new(Arc::clone(&shared), clients, first_connection),
+            exits: Exits::new(Arc::clone(&shared), sockets),
             flows,
             moderation: Moderation::new(Instant::now()),
             looks_at: is_first.then_some(Duration::ZERO),
+            shared,
         };
         Ok((worker, waker))
     }
@@ -101,36 +120,60 @@ impl Worker {
             {
                 thread::sleep(PAUSE);
             }
-            for event in &events {
-                match event.token() {
-                    WAKER => {}
-                    Token(token) => self.readable[token - FIRST_SOCKET] = true,
-                }
-            }
+            self.take_notice(&events);
             if let Next::Stop = self.take_commands() {
                 return;
             }
-            for socket in 0..self.sockets.len() {
+            for socket in 0..self.readable.len() {
                 self.receive(socket);
             }
+            self.accept();
+            self.connections.receive(&mut Way {
+                flows: &mut self.flows,
+                exits: &mut self.exits,
+                tally: &self.tally,
+            });
+            self.exits.flush(&self.batch, &self.tally);
             self.handle_timeout();
-            self.moderation.woke(Instant::now(), self.tally.io.received.read());
+            self.moderation.woke(Instant::now(), self.tally.received.read());
         }
     }
 
-    /// No wait while something is known to be there; else until the next lifetime ends.
+    /// No wait while something is known to be there; else until something is due.
     fn until_timeout(&self) -> Option<Duration> {
-        if self.readable.contains(&true) {
+        let is_readable = self.readable.contains(&true)
+            || self.connections.is_readable()
+            || self.acceptors.iter().any(|acceptor| acceptor.is_readable);
+        if is_readable {
             return Some(Duration::ZERO);
         }
-        let next = [self.looks_at, self.flows.next_timeout()].into_iter().flatten().min();
+        let due = [self.looks_at, self.flows.next_timeout(), self.connections.next_timeout()];
         // Epoll counts whole milliseconds and mio rounds up, so the wait is not cut into busy turns.
-        next.map(|at| at.saturating_sub(self.shared.monotonic()))
+        due.into_iter().flatten().min().map(|at| at.saturating_sub(self.shared.monotonic()))
+    }
+
+    fn take_notice(&mut self, events: &Events) {
+        let sockets = WAKER.0 + 1;
+        let acceptors = sockets + self.readable.len();
+        let connections = acceptors + self.acceptors.len();
+        for event in events {
+            match event.token() {
+                WAKER => {}
+                Token(token) if token < acceptors => self.readable[token - sockets] = true,
+                Token(token) if token < connections => self.acceptors[token - acceptors].is_readable = true,
+                _ => self.connections.ready(event),
+            }
+        }
     }
 
     fn take_commands(&mut self) -> Next {
         loop {
             match self.commands.try_recv() {
+                Ok(Command::Adopt(newcomer)) => {
+                    let mut way = Way { flows: &mut self.flows, exits: &mut self.exits, tally: &self.tally };
+                    // An error means that the client is gone already.
+                    let _ = self.connections.adopt(*newcomer, self.poll.registry(), &mut way);
+                }
                 Ok(Command::Shutdown) | Err(TryRecvError::Disconnected) => return Next::Stop,
                 Err(TryRecvError::Empty) => return Next::Continue,
             }
@@ -140,6 +183,7 @@ impl Worker {
     fn handle_timeout(&mut self) {
         let now = self.shared.now();
         self.flows.handle_timeout(now);
+        self.connections.handle_timeout(now.monotonic);
         if self.looks_at.is_some_and(|at| at <= now.monotonic) {
             let mut server = self.shared.server();
             server.handle_timeout(now);
@@ -154,14 +198,14 @@ impl Worker {
             if !self.readable[socket] {
                 return;
             }
-            match self.sockets[socket].receive(&mut self.batch) {
+            match self.exits.sockets[socket].receive(&mut self.batch) {
                 Ok(count) => {
                     // Fewer than fit: there are no more, and the next to come is an event.
                     self.readable[socket] = count == BATCH;
                     self.serve(socket, count);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable[socket] = false,
-                Err(error) => self.note_receive_error(&error),
+                Err(error) => self.note_error(&error),
             }
         }
     }
@@ -169,39 +213,42 @@ impl Worker {
     /// Hands the flows what was received, datagram by datagram, and sends what they give.
     fn serve(&mut self, socket: usize, count: usize) {
         let now = self.shared.now();
-        let longest_run = self.sockets[socket].longest_run();
-        for position in 0..count {
-            let meta = self.batch.meta[position];
-            let Some(from) = self.sockets[socket].five_tuple(&meta) else { continue };
+        for buffer in 0..count {
+            let meta = self.batch.meta[buffer];
+            let Some(from) = self.exits.sockets[socket].five_tuple(&meta) else { continue };
             let mut start = 0;
             while start < meta.len {
                 let end = meta.len.min(start + meta.stride.max(1));
-                self.tally.io.received.add(1);
-                let message = &mut self.batch.buffers[position][start..end];
+                self.tally.received.add(1);
+                let message = &mut self.batch.buffers[buffer][start..end];
                 match self.flows.receive(now, &from, message, || self.shared.server()) {
                     Some(Output::Delivery(delivery)) => {
-                        self.outbox.push(delivery, position, start, longest_run)
+                        let at = (buffer, start);
+                        self.exits.deliver_of_batch(delivery, &self.batch, at, &self.tally);
                     }
-                    Some(Output::Answer(answer)) => self.answer(socket, &from, &answer),
+                    Some(Output::Answer(answer)) => self.exits.answer(&from, &answer, &self.tally),
                     None => {}
                 }
                 start = end;
             }
         }
-        self.outbox.flush(&self.sockets, &self.batch, &self.tally.io);
+        self.exits.flush(&self.batch, &self.tally);
     }
 
-    fn answer(&self, socket: usize, to: &FiveTuple, answer: &[u8]) {
-        match self.sockets[socket].send(to, &[io::IoSlice::new(answer)], None) {
-            Ok(()) => self.tally.io.sent.add(1),
-            Err(_) => self.tally.io.send_errors.add(1),
+    fn accept(&mut self) {
+        for position in 0..self.acceptors.len() {
+            if self.acceptors[position].is_readable
+                && let Err(error) = self.acceptors[position].accept(&self.shared)
+            {
+                self.note_error(&error);
+            }
         }
     }
 
     /// Said in the log the first, second, fourth, eighth ... time.
-    fn note_receive_error(&mut self, error: &io::Error) {
-        self.tally.io.receive_errors.add(1);
-        let count = self.tally.io.receive_errors.read();
+    fn note_error(&mut self, error: &io::Error) {
+        self.tally.receive_errors.add(1);
+        let count = self.tally.receive_errors.read();
         if count.is_power_of_two() {
             tracing::warn!(%error, count, "receiving on the relay's socket failed; the relay goes on");
         }

@@ -1,5 +1,7 @@
 //! The way of a packet from one client to another, found for [`crate::Flows`], who remember it.
 
+use std::sync::Arc;
+
 use super::{Now, Server};
 use crate::allocation::FiveTuple;
 use crate::counters::DropReason;
@@ -39,9 +41,9 @@ impl Server {
                 .min(sender.expires_at())
                 .min(receiver.expires_at()),
             version: call.version(),
-            call: call.clone(),
-            sender: sending.clone(),
-            receiver: receiving.clone(),
+            call: Arc::clone(call),
+            sender: Arc::clone(sending),
+            receiver: Arc::clone(receiving),
         })
     }
 }

@@ -13,7 +13,7 @@ const RTP: u8 = 0x80;
 
 /// UDP on one port.
 pub fn listeners(addr: &str, workers: usize) -> Listeners {
-    Listeners { udp: vec![bind(addr.parse().unwrap(), workers).unwrap()] }
+    Listeners { udp: vec![bind(addr.parse().unwrap(), workers).unwrap()], ..Listeners::default() }
 }
 
 fn relay_on(addr: &str) -> Relay {
@@ -27,9 +27,9 @@ fn relay_with(addr: &str, change: impl FnOnce(&mut Settings)) -> Relay {
 }
 
 /// A client with a socket of its own.
-struct Party {
-    client: Client,
-    socket: UdpSocket,
+pub struct Party {
+    pub client: Client,
+    pub socket: UdpSocket,
 }
 
 impl Party {
@@ -44,7 +44,7 @@ impl Party {
         party
     }
 
-    fn of(relay: &Relay, call: &str, seat: &str, server_ip: &str) -> Self {
+    pub fn of(relay: &Relay, call: &str, seat: &str, server_ip: &str) -> Self {
         let server = SocketAddr::new(server_ip.parse().unwrap(), relay.local_addr().port());
         Party::new(relay.mint(call, seat), server)
     }
@@ -60,13 +60,13 @@ impl Party {
         self.receive()
     }
 
-    fn receive(&self) -> Answer {
+    pub fn receive(&self) -> Answer {
         let mut buffer = [0; 65_535];
         let length = self.socket.recv(&mut buffer).expect("an answer within ten seconds");
         Answer(buffer[..length].to_vec())
     }
 
-    fn request(&mut self, method: u16, attributes: &[(u16, &[u8])]) -> Answer {
+    pub fn request(&mut self, method: u16, attributes: &[(u16, &[u8])]) -> Answer {
         let request = self.client.signed(method, attributes);
         self.exchange(&request)
     }
@@ -78,7 +78,7 @@ impl Party {
     }
 
     /// Allocates and permits the relayed addresses.
-    fn join(&mut self) -> SocketAddr {
+    pub fn join(&mut self) -> SocketAddr {
         let relayed = self.allocate();
         assert!(self.permit(relayed).is_success());
         relayed
@@ -89,12 +89,12 @@ impl Party {
         self.exchange(&request)
     }
 
-    fn bind(&mut self, channel: u16, peer: SocketAddr) -> Answer {
+    pub fn bind(&mut self, channel: u16, peer: SocketAddr) -> Answer {
         let request = self.client.channel_bind(channel, peer);
         self.exchange(&request)
     }
 
-    fn send(&mut self, peer: SocketAddr, data: &[u8]) {
+    pub fn send(&mut self, peer: SocketAddr, data: &[u8]) {
         let indication = self.client.send(peer, data);
         self.socket.send(&indication).unwrap();
     }
