@@ -4,7 +4,7 @@ mod acceptor;
 mod connections;
 mod control;
 mod exits;
-mod framing;
+pub(crate) mod framing;
 pub(crate) mod handle;
 pub(crate) mod metrics;
 mod moderation;
