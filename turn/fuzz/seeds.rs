@@ -117,6 +117,7 @@ fn scripts() -> Vec<(&'static str, Vec<u8>)> {
         step(What::Advance, 0, [low, high, 0, 0])
     };
     let refresh = |client| step(What::Refresh, client, [0; 4]);
+    let permit = |client| step(What::CreatePermission, client, [client, 0, 0, 0]);
     let timeout = step(What::Timeout, 0, [0; 4]);
     let of = |settings: u8, steps: &[&[Step]]| {
         let steps = steps.iter().flat_map(|steps| steps.iter()).flat_map(|step| script::write(*step));
@@ -145,6 +146,18 @@ fn scripts() -> Vec<(&'static str, Vec<u8>)> {
                     &[advance(299), refresh(0), refresh(1)],
                     &[bind(0, 1), bind(1, 0)],
                     &[advance(299), data(0), data(1), advance(2), send(0, 1), timeout],
+                ],
+            ),
+        ),
+        (
+            "the-receivers-channel-ends",
+            of(
+                0,
+                &[
+                    &pair,
+                    &[bind(1, 0), advance(299), refresh(0), refresh(1)],
+                    &[0, 1].map(permit),
+                    &[advance(299), send(0, 1), other(send(0, 1)), advance(2), send(0, 1), other(send(0, 1))],
                 ],
             ),
         ),

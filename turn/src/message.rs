@@ -5,6 +5,8 @@
 
 #[cfg(test)]
 mod rfc5769;
+#[cfg(test)]
+mod rfc8489;
 
 use std::net::SocketAddr;
 
