@@ -309,6 +309,21 @@ fn scripts() -> Vec<(&'static str, Vec<u8>)> {
             ),
         ),
         (
+            "a-clock-that-leapt",
+            of(
+                0,
+                &[&[
+                    step(What::Challenge, 0, [0; 4]),
+                    end(What::EndSeat, 0),
+                    step(What::WallClock, 0, [0xFF, 0xFF, 0, 0]),
+                    end(What::EndSeat, 1),
+                    step(What::WallClock, 0, [0xFF, 0xFF, 1, 0]),
+                    step(What::Allocate, 0, [0; 4]),
+                    timeout,
+                ]],
+            ),
+        ),
+        (
             "strangers",
             of(
                 0,
