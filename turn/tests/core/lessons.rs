@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use visavis_turn::{Clients, DropReason, Flows, Now, Output, Server, Settings, Transport};
 
 use crate::lab::{Lab, SECRET, at};
+use crate::support::spoofed::Spoofer;
 use crate::support::*;
 
 const MOBILITY_TICKET: u16 = 0x8030;
@@ -134,6 +135,22 @@ fn a_full_server_answers_keepalives_and_remembers_no_stranger() {
         assert!(lab.receive(&stranger, &stun_types::message::MessageWrite::finish(request)).is_some());
     }
     assert_eq!((lab.server.allocations(), lab.server.calls()), held);
+}
+
+#[test]
+fn one_source_that_storms_gets_no_more_answers_than_its_budget() {
+    let mut lab = Lab::new();
+    let mut party = lab.party("call", "1", "203.0.113.7:4000");
+    let mut spoofer = Spoofer::new(&mut party.client);
+    lab.now.monotonic += Duration::from_secs(1000);
+    let mut answers = 0;
+    for number in 0..100_000_u64 {
+        let from = at(&format!("198.51.100.7:{}", 1024 + number % 50_000));
+        answers += u32::from(lab.receive(&from, &spoofer.datagram()).is_some());
+        lab.now.monotonic += Duration::from_micros(100);
+    }
+    // Ten seconds at 50 answers a second, and ten seconds' worth saved up.
+    assert!((900..=1_000).contains(&answers), "{answers} answers");
 }
 
 /// A step in the life of four clients.
