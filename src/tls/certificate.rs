@@ -61,6 +61,9 @@ pub enum CertificateError {
         /// What rustls said.
         error: rustls::Error,
     },
+    /// The file of the self-made certificate holds something else.
+    #[error("The self-made certificate {} is damaged. Delete it, and the next start makes a new one.", .0.display())]
+    SelfMadeDamaged(PathBuf),
     /// The self-made certificate cannot be made or kept.
     #[error("The self-made certificate {} cannot be made ({error}). Make the data directory writable, or name another with --data-dir.", path.display())]
     SelfMade {

@@ -22,7 +22,7 @@ pub fn pair(data_dir: &Path, host: &Host<&str>) -> Result<Pair, CertificateError
     let pair = Pair { certificate: path.clone(), key: path.clone() };
     let now = Utc::now();
     if path.exists() {
-        let kept = Certificate::read(&pair)?;
+        let kept = Certificate::read(&pair).map_err(|_| CertificateError::SelfMadeDamaged(path.clone()))?;
         if kept.covers(host) && kept.days_left(now) >= RENEW_DAYS {
             return Ok(pair);
         }

@@ -1,5 +1,6 @@
 //! A TURN client by hand (RFC 8656), on STUN messages of a foreign implementation: one socket, one request at a time.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -9,10 +10,11 @@ use stun::attributes::{
 };
 use stun::integrity::MessageIntegrity;
 use stun::message::{
-    CLASS_REQUEST, CLASS_SUCCESS_RESPONSE, METHOD_ALLOCATE, METHOD_REFRESH, Message, MessageType, Method,
-    Setter,
+    BINDING_REQUEST, BINDING_SUCCESS, CLASS_REQUEST, CLASS_SUCCESS_RESPONSE, Getter, METHOD_ALLOCATE,
+    METHOD_REFRESH, Message, MessageType, Method, Setter,
 };
 use stun::textattrs::TextAttribute;
+use stun::xoraddr::XorMappedAddress;
 use tokio::net::UdpSocket;
 
 use super::{Server, within};
@@ -75,7 +77,7 @@ impl TurnClient {
         self.nonce = TextAttribute::get_from_as(response, ATTR_NONCE).unwrap().text;
     }
 
-    /// Sends a request until it is answered, as RFC 8489 section 6.2.1 has it.
+    /// A request and its answer.
     async fn transact(&self, method: Method, attributes: &[(AttrType, Vec<u8>)], sign: bool) -> Message {
         let mut setters: Vec<Box<dyn Setter>> =
             vec![Box::new(MessageType::new(method, CLASS_REQUEST)), Box::new(TransactionId::new())];
@@ -94,22 +96,49 @@ impl TurnClient {
         }
         let mut request = Message::new();
         request.build(&setters).unwrap();
-        within("the relay's answer", async {
-            loop {
-                self.socket.send(&request.raw).await.unwrap();
-                let mut answer = Message::new();
-                let mut buffer = vec![0; 2048];
-                let received =
-                    tokio::time::timeout(Duration::from_millis(500), self.socket.recv(&mut buffer));
-                let Ok(Ok(length)) = received.await else { continue };
-                answer.unmarshal_binary(&buffer[..length]).unwrap();
-                if answer.transaction_id == request.transaction_id {
-                    return answer;
-                }
-            }
-        })
-        .await
+        over_udp(&self.socket, &request).await
     }
+}
+
+/// Sends a request until it is answered, as RFC 8489 section 6.2.1 has it.
+async fn over_udp(socket: &UdpSocket, request: &Message) -> Message {
+    within("the relay's answer", async {
+        loop {
+            socket.send(&request.raw).await.unwrap();
+            let mut answer = Message::new();
+            let mut buffer = vec![0; 2048];
+            let received = tokio::time::timeout(Duration::from_millis(500), socket.recv(&mut buffer));
+            let Ok(Ok(length)) = received.await else { continue };
+            answer.unmarshal_binary(&buffer[..length]).unwrap();
+            if answer.transaction_id == request.transaction_id {
+                return answer;
+            }
+        }
+    })
+    .await
+}
+
+/// A Binding request.
+pub fn binding_request() -> Message {
+    let mut request = Message::new();
+    request.build(&[Box::new(TransactionId::new()), Box::new(BINDING_REQUEST)]).unwrap();
+    request
+}
+
+/// The address that the answer to a Binding request tells.
+pub fn mapped_address(answer: &Message) -> SocketAddr {
+    assert_eq!(answer.typ, BINDING_SUCCESS);
+    let mut mapped = XorMappedAddress::default();
+    mapped.get_from(answer).unwrap();
+    SocketAddr::new(mapped.ip, mapped.port)
+}
+
+/// A Binding request over UDP: the client's own address, and the one that the server saw.
+pub async fn binding_over_udp(port: u16) -> (SocketAddr, SocketAddr) {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket.connect(("127.0.0.1", port)).await.unwrap();
+    let answer = over_udp(&socket, &binding_request()).await;
+    (socket.local_addr().unwrap(), mapped_address(&answer))
 }
 
 struct Raw(AttrType, Vec<u8>);
