@@ -75,3 +75,71 @@ impl Requests {
         let _ = tokio::time::timeout(IDLE, connection).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio::task::JoinHandle;
+
+    /// The client's end of a connection, and the task that serves it. Time stands still until everybody waits, then jumps.
+    fn connection() -> (DuplexStream, JoinHandle<()>) {
+        let (client, server) = tokio::io::duplex(64 * 1024);
+        let router = Router::new().route("/", get(|| async { "here" }));
+        let served = tokio::spawn(async move {
+            let address = PeerAddress(IpAddr::V4(Ipv4Addr::LOCALHOST));
+            Requests::new().serve(server, address, router, &CancellationToken::new()).await;
+        });
+        (client, served)
+    }
+
+    async fn ends_within(deadline: Duration, served: JoinHandle<()>) {
+        tokio::time::timeout(deadline, served).await.expect("an end").unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_never_decides_for_a_version_of_http_ends() {
+        let (mut client, served) = connection();
+        client.write_all(b"PRI * HT").await.unwrap();
+        ends_within(2 * IDLE, served).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_read_its_answers_is_let_go() {
+        let (mut client, served) = connection();
+        let flood =
+            async { while client.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n").await.is_ok() {} };
+        tokio::time::timeout(10 * IDLE, flood).await.expect("the connection breaks");
+        ends_within(2 * IDLE, served).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_http_2_client_is_asked_to_come_back_later_and_a_busy_one_stays() {
+        let (client, served) = connection();
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(client)).await.unwrap();
+        let connection = tokio::spawn(connection);
+        for _ in 0..10 {
+            tokio::time::sleep(IDLE / 2).await;
+            let request = Request::get("http://here/").body(Body::empty()).unwrap();
+            assert_eq!(sender.send_request(request).await.unwrap().status(), 200);
+        }
+        assert!(!served.is_finished());
+        ends_within(3 * IDLE, served).await;
+        connection.await.unwrap().expect("a farewell, not a break");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_stop_ends_an_idle_connection_at_once() {
+        let (mut client, server) = tokio::io::duplex(1024);
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let address = PeerAddress(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        Requests::new().serve(server, address, Router::new(), &stop).await;
+        assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+    }
+}
