@@ -3,12 +3,11 @@
 use std::net::SocketAddr;
 
 use reqwest::{Method, StatusCode, Version};
-use stun::message::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::Secure;
 use crate::common::tls::{Trust, http_client};
-use crate::common::turn::{binding_request, mapped_address};
+use crate::common::turn::{TurnClient, binding_request, mapped_address, read_message};
 use crate::common::{Connection, Duplex, Server, walk, within};
 
 /// A Binding request and the answer to it, written in pieces of this size: the address that the server saw.
@@ -18,16 +17,6 @@ pub async fn binding(stream: &mut dyn Duplex, piece: usize) -> SocketAddr {
     let answer = read_message(stream).await;
     assert_eq!(answer.transaction_id, request.transaction_id);
     mapped_address(&answer)
-}
-
-async fn read_message(stream: &mut dyn Duplex) -> Message {
-    let mut raw = vec![0; 20];
-    within("the answer's head", stream.read_exact(&mut raw)).await.unwrap();
-    raw.resize(20 + usize::from(u16::from_be_bytes([raw[2], raw[3]])), 0);
-    within("the answer's attributes", stream.read_exact(&mut raw[20..])).await.unwrap();
-    let mut answer = Message::new();
-    answer.unmarshal_binary(&raw).unwrap();
-    answer
 }
 
 async fn write_in_pieces(stream: &mut dyn Duplex, bytes: &[u8], piece: usize) {
@@ -112,6 +101,25 @@ async fn two_requests_in_one_tls_record_get_two_answers() {
     for request in [one, other] {
         assert_eq!(read_message(&mut *stream).await.transaction_id, request.transaction_id);
     }
+}
+
+#[tokio::test]
+async fn a_seat_has_its_allocations_over_udp_tcp_and_tls_and_loses_them_all_with_the_call() {
+    let Secure { server, .. } = Secure::start().await;
+    let mut call = walk::call(&server).await;
+    let mut clients = [
+        TurnClient::new(&server, &call.ice_servers).await,
+        TurnClient::over(Box::new(server.connect_tcp().await.unwrap()), &call.ice_servers),
+        TurnClient::over(server.connect().await.unwrap(), &call.ice_servers),
+    ];
+    for client in &mut clients {
+        assert_eq!(client.allocate().await, Ok(()));
+    }
+    let path = format!("/api/consultations/{}", call.issued.id());
+    let allocations = async || server.api(Method::GET, &path, None).await.1["relay"]["allocations"].clone();
+    assert_eq!(allocations().await, 3);
+    call.doctor.send(serde_json::json!({ "type": "end" })).await;
+    server.until("the end of all three", async || (allocations().await == 0).then_some(())).await;
 }
 
 #[tokio::test]
