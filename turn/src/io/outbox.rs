@@ -136,7 +136,7 @@ impl Outbox {
                 continue;
             }
             // Several in one piece have no header apart and no padding.
-            for datagram in batch.buffers[piece.buffer][piece.body.clone()].chunks(piece.segment()) {
+            for datagram in batch.buffer(piece.buffer)[piece.body.clone()].chunks(piece.segment()) {
                 send_one(socket, &run.to, &[IoSlice::new(datagram)], tally);
             }
         }
@@ -169,7 +169,7 @@ fn send_one(socket: &Socket, to: &FiveTuple, parts: &[IoSlice<'_>], tally: &IoTa
 fn gather<'a>(piece: &'a Piece, batch: &'a Batch, parts: &mut [IoSlice<'a>]) -> usize {
     let mut count = 0;
     let header = piece.header.as_ref().map(|header| &header[..]);
-    let body = &batch.buffers[piece.buffer][piece.body.clone()];
+    let body = &batch.buffer(piece.buffer)[piece.body.clone()];
     let padding = (piece.padding > 0).then(|| &ZEROS[..piece.padding]);
     for part in [header, Some(body), padding].into_iter().flatten() {
         parts[count] = IoSlice::new(part);
