@@ -112,6 +112,7 @@ fn scripts() -> Vec<(&'static str, Vec<u8>)> {
     let send = |from, to| step(What::Send, from, [to, 0x80, 20, 0]);
     let data = |from| step(What::ChannelData, from, [0, 0x80, 21, 0]);
     let bind = |from, to| step(What::ChannelBind, from, [to, 0, 0, 0]);
+    let train = |from, count| step(What::Train, from, [0, 0x80, 21, count]);
     let advance = |seconds: u16| {
         let [low, high] = seconds.to_le_bytes();
         step(What::Advance, 0, [low, high, 0, 0])
@@ -132,6 +133,25 @@ fn scripts() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("indications", of(0, &[&pair, &both_ways, &[timeout]])),
         ("channels", of(0, &[&pair, &channels, &both_ways])),
+        (
+            "trains",
+            of(
+                0,
+                &[
+                    &pair,
+                    &[
+                        bind(0, 1),
+                        train(0, 20),
+                        bind(1, 0),
+                        train(0, 20),
+                        other(train(1, 90)),
+                        spoiled(train(0, 69), 200),
+                        end(What::EndSeat, 1),
+                        train(0, 3),
+                    ],
+                ],
+            ),
+        ),
         (
             "a-channel-ends",
             of(0, &[&pair, &channels, &[advance(299), data(0), advance(1), data(0), other(data(0))]]),

@@ -48,6 +48,11 @@ pub(crate) fn write(buffer: &mut [u8], payload: Range<usize>, channel: ChannelNu
     start..payload.end
 }
 
+/// Writes another channel number into a message.
+pub(crate) fn renumber(message: &mut [u8], channel: ChannelNumber) {
+    message[..2].copy_from_slice(&channel.0.to_be_bytes());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -97,9 +97,9 @@ pub(crate) fn lay_around(
         Some(start) if padded <= message.len() => {
             message[start..payload.start].copy_from_slice(&header);
             message[payload.end..padded].fill(0);
-            Delivery { to, header: None, body: start..padded, padding: 0 }
+            Delivery { to, header: None, body: start..padded, count: 1, padding: 0 }
         }
-        _ => Delivery { to, header: Some(header), body: payload, padding },
+        _ => Delivery { to, header: Some(header), body: payload, count: 1, padding },
     }
 }
 

@@ -65,6 +65,11 @@ impl Flow {
     fn is_valid(&self, now: Duration) -> bool {
         now < self.valid_until && self.version == self.call.version()
     }
+
+    /// Takes the bandwidth of `count` payloads from both seats, or nothing.
+    fn spend(&self, now: Now, rate: Rate, count: usize, payload: usize) -> bool {
+        meter::spend(&self.sender, &self.receiver, now.monotonic, rate, (count * payload) as u64)
+    }
 }
 
 /// What a message comes to.
@@ -76,15 +81,18 @@ pub enum Output {
     Delivery(Delivery),
 }
 
-/// A message that passes on: what to send lies where it was received, but for a header that found no room there.
+/// A message that passes on, or several of one length: what to send lies where it was received, but for a header that
+/// found no room there.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Delivery {
     /// The client it goes to, and the local address it goes from.
     pub to: FiveTuple,
     /// The header of a Data indication, if the message did not begin with one of the same length.
     pub header: Option<[u8; DATA_HEADER]>,
-    /// Header (unless it is apart) and payload, within the message that was received.
+    /// Header (unless it is apart) and payload, within what was received.
     pub body: Range<usize>,
+    /// How many messages of equal length lie in `body`, one behind the other.
+    pub count: usize,
     /// Zero bytes that follow: 0 to 3, and none unless the header is apart.
     pub padding: usize,
 }
@@ -140,11 +148,27 @@ impl Flows {
         message: &mut [u8],
         server: impl FnOnce() -> S,
     ) -> Option<Output> {
+        let stride = message.len();
+        self.receive_train(now, from, message, stride, server).1
+    }
+
+    /// Takes the first message of a train (messages of `stride` bytes, the last may be shorter), and with it those right
+    /// behind it that go the same way; gives how many bytes they were.
+    pub fn receive_train<'s, S: DerefMut<Target = Server> + 's>(
+        &mut self,
+        now: Now,
+        from: &FiveTuple,
+        train: &mut [u8],
+        stride: usize,
+        server: impl FnOnce() -> S,
+    ) -> (usize, Option<Output>) {
         self.forget(now.monotonic);
+        let first = stride.min(train.len());
+        let message = &train[..first];
         // Port 0 cannot be sent to; only a forger sends from it.
         if from.client.socket_addr().port() == 0 {
             self.tally.count_drop(DropReason::Malformed);
-            return None;
+            return (first, None);
         }
         let read = if self.rules.clients.is_channel_data(message) {
             channel_data::read(message, self.rules.clients)
@@ -152,57 +176,70 @@ impl Flows {
         } else if data_indication::is_send(message) {
             data_indication::read_send(message)
         } else {
-            return server().answer(now, from, message).map(Output::Answer);
+            return (first, server().answer(now, from, message).map(Output::Answer));
         };
-        let delivery =
-            read.and_then(|(label, payload)| self.deliver(now, from, label, payload, message, server));
-        match delivery {
-            Ok(delivery) => Some(Output::Delivery(delivery)),
+        let passed =
+            read.and_then(|(label, payload)| self.pass(now, from, label, payload, train, first, server));
+        match passed {
+            Ok(delivery) => (first * delivery.count, Some(Output::Delivery(delivery))),
             Err(reason) => {
                 self.tally.count_drop(reason);
-                None
+                (first, None)
             }
         }
     }
 
     /// From relayed address to relayed address, as if over a network between them (RFC 8656, sections 11 and 12.6).
-    fn deliver<'s, S: DerefMut<Target = Server> + 's>(
+    #[expect(clippy::too_many_arguments, reason = "a packet, and where it lies in what was received")]
+    fn pass<'s, S: DerefMut<Target = Server> + 's>(
         &mut self,
         now: Now,
         from: &FiveTuple,
         label: Label,
         payload: Range<usize>,
-        message: &mut [u8],
+        train: &mut [u8],
+        stride: usize,
         server: impl FnOnce() -> S,
     ) -> Result<Delivery, DropReason> {
-        let content = Content::of(&message[payload.clone()]);
+        let content = Content::of(&train[payload.clone()]);
         if content == Content::Other && self.rules.clients == Clients::Browsers {
             return Err(DropReason::FirstByte);
         }
-        let bytes = payload.len() as u64;
         let flow = self.known.flow(now, from, label, server)?;
-        if !meter::spend(&flow.sender, &flow.receiver, now.monotonic, self.rules.bandwidth, bytes) {
-            return Err(DropReason::Bandwidth);
+        let mut count = match (label, flow.head) {
+            (Label::Channel(_), Head::Channel(_)) => alike(train, stride, &payload, content),
+            _ => 1,
+        };
+        if !flow.spend(now, self.rules.bandwidth, count, payload.len()) {
+            // All together exceed the bandwidth; the first may not.
+            if count == 1 || !flow.spend(now, self.rules.bandwidth, 1, payload.len()) {
+                return Err(DropReason::Bandwidth);
+            }
+            count = 1;
         }
+        let (packets, bytes) = (count as u64, (count * payload.len()) as u64);
         match content {
-            Content::Stun => flow.call.count_check(bytes),
-            Content::DtlsOrRtp | Content::Other => flow.call.count_media(bytes),
+            Content::Stun => flow.call.count_checks(bytes),
+            Content::DtlsOrRtp | Content::Other => flow.call.count_media(packets, bytes),
         }
-        self.tally.relayed_packets.add(1);
+        self.tally.relayed_packets.add(packets);
         self.tally.relayed_bytes.add(bytes);
-        let to = flow.to;
-        Ok(match flow.head {
+        match flow.head {
             Head::Channel(channel) => {
-                let body = channel_data::write(message, payload, channel);
-                Delivery { to, header: None, body, padding: 0 }
+                let message = channel_data::write(train, payload, channel);
+                for following in 1..count {
+                    channel_data::renumber(&mut train[message.start + following * stride..], channel);
+                }
+                let body = message.start..message.end + (count - 1) * stride;
+                Ok(Delivery { to: flow.to, header: None, body, count, padding: 0 })
             }
             Head::Data(sender) => {
                 let mut transaction = [0; 12];
                 self.rng.fill_bytes(&mut transaction);
                 let header = self.data_header.fill(payload.len(), sender, transaction)?;
-                data_indication::lay_around(message, payload, header, to)
+                Ok(data_indication::lay_around(&mut train[..stride], payload, header, flow.to))
             }
-        })
+        }
     }
 
     fn forget(&mut self, now: Duration) {
@@ -269,6 +306,21 @@ impl Known {
             _ => self.positions.get(from).copied(),
         }
     }
+}
+
+/// How many messages at the beginning of a train are like the first, a ChannelData message: of the same channel, length
+/// and kind of content, with nothing between them.
+fn alike(train: &[u8], stride: usize, payload: &Range<usize>, content: Content) -> usize {
+    if payload.end != stride {
+        return 1;
+    }
+    let header = &train[..payload.start];
+    let is_alike = |message: &&[u8]| {
+        message.len() == stride
+            && message.starts_with(header)
+            && Content::of(&message[payload.clone()]) == content
+    };
+    train.chunks(stride).take_while(is_alike).count()
 }
 
 /// What a payload is, by its first byte (RFC 7983).

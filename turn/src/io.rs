@@ -1,6 +1,7 @@
 //! Below the I/O line: the sockets, the threads that own them, and the handle the rest of a program holds.
 
 mod acceptor;
+mod clock;
 mod connections;
 mod control;
 mod exits;

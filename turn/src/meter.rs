@@ -40,12 +40,12 @@ impl CallMeter {
         self.version.fetch_add(1, Release);
     }
 
-    pub(crate) fn count_media(&self, bytes: u64) {
+    pub(crate) fn count_media(&self, packets: u64, bytes: u64) {
         self.media_bytes.fetch_add(bytes, Relaxed);
-        self.media_packets.fetch_add(1, Relaxed);
+        self.media_packets.fetch_add(packets, Relaxed);
     }
 
-    pub(crate) fn count_check(&self, bytes: u64) {
+    pub(crate) fn count_checks(&self, bytes: u64) {
         self.check_bytes.fetch_add(bytes, Relaxed);
     }
 
@@ -66,7 +66,7 @@ pub(crate) struct SeatMeter {
     receiving: TokenBucket,
 }
 
-/// Takes the bandwidth of a packet from both seats; takes nothing from either if one has none left.
+/// Takes the bandwidth of packets from both seats; takes nothing from either if one has none left.
 pub(crate) fn spend(from: &SeatMeter, to: &SeatMeter, now: Duration, rate: Rate, bytes: u64) -> bool {
     if !from.sending.take(now, rate, bytes) {
         return false;

@@ -14,6 +14,7 @@ use super::metrics::IoTally;
 use super::stream::{Received, SCRATCH, Stream};
 use crate::allocation::FiveTuple;
 use crate::flow::{Flows, Output};
+use crate::server::Now;
 use crate::settings::Clients;
 
 /// A client has an allocation within this time, or its connection ends.
@@ -85,7 +86,7 @@ impl Connections {
         self.next_token += 1;
         let stream = Arc::new(stream);
         self.shared.enter(&stream);
-        let deadline = self.shared.monotonic() + FIRST_ALLOCATION;
+        let deadline = way.now.monotonic + FIRST_ALLOCATION;
         let framing = Framing::new(self.clients);
         let mut connection =
             Connection { stream, framing, deadline, has_allocation: false, is_readable: true, _place: place };
@@ -170,6 +171,7 @@ pub(super) struct Way<'a> {
     pub(super) flows: &'a mut Flows,
     pub(super) exits: &'a mut Exits,
     pub(super) tally: &'a IoTally,
+    pub(super) now: Now,
 }
 
 impl Connection {
@@ -196,10 +198,9 @@ impl Connection {
     fn take(&mut self, received: &mut [u8], shared: &Shared, way: &mut Way<'_>) -> Result<(), End> {
         let Connection { stream, framing, has_allocation, .. } = self;
         let from: FiveTuple = stream.five_tuple();
-        let now = shared.now();
         let mut frames = framing.feed(received);
         while let Some(frame) = frames.next_frame()? {
-            match way.flows.receive(now, &from, frame, || shared.server()) {
+            match way.flows.receive(way.now, &from, frame, || shared.server()) {
                 Some(Output::Delivery(delivery)) => way.exits.deliver(&delivery, frame, way.tally),
                 Some(Output::Answer(answer)) => {
                     way.exits.answer_to_stream(stream, &answer, way.tally);

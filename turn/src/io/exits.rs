@@ -37,7 +37,7 @@ impl Exits {
         if delivery.to.transport == Transport::Udp {
             self.outbox.push(delivery, buffer, start);
         } else {
-            self.deliver_to_stream(&delivery, &batch.buffers[buffer][start..], tally);
+            self.deliver_to_stream(&delivery, &batch.buffer(buffer)[start..], tally);
         }
     }
 
@@ -89,10 +89,14 @@ impl Exits {
         // The stream may have ended a moment before its allocation does.
         let Some(stream) = self.shared.stream(&delivery.to) else { return tally.send_errors.add(1) };
         let header = delivery.header.as_ref().map_or(&[][..], |header| header);
-        if let Ok(dropped) = stream.queue(FrameKind::Media, &[header, &message[delivery.body.clone()]]) {
-            tally.overtaken.add(dropped as u64);
-            self.touch(&stream);
+        let body = &message[delivery.body.clone()];
+        for frame in body.chunks((body.len() / delivery.count).max(1)) {
+            // An error has ended the stream: its owner hears of it as an event.
+            if let Ok(dropped) = stream.queue(FrameKind::Media, &[header, frame]) {
+                tally.overtaken.add(dropped as u64);
+            }
         }
+        self.touch(&stream);
     }
 
     fn touch(&mut self, stream: &Arc<Stream>) {

@@ -240,6 +240,16 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_cut_anywhere_gives_the_same_frames() {
+        let sent = [channel_data(0), channel_data(0), stun(0), channel_data(1), channel_data(0)];
+        let stream: Vec<u8> = sent.iter().flat_map(|frame| padded(frame)).collect();
+        for at in 0..=stream.len() {
+            let (first, second) = stream.split_at(at);
+            assert_eq!(cut(&mut full(), [first, second]).unwrap(), sent, "cut at {at}");
+        }
+    }
+
+    #[test]
     fn a_frame_that_lies_whole_in_what_was_received_is_served_from_there() {
         let mut received = [channel_data(4), stun(4)].concat();
         let range = received.as_ptr_range();

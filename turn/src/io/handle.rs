@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use foldhash::fast::RandomState;
 use mio::Waker;
@@ -16,6 +16,7 @@ use rand::rngs::SysRng;
 use rustls::{ServerConfig, ServerConnection};
 
 use super::acceptor::Acceptor;
+use super::clock::unix_now;
 use super::metrics::{IoCounters, IoTally, Totals};
 use super::socket::Socket;
 use super::stream::Stream;
@@ -50,7 +51,7 @@ pub struct Relay {
 /// What the workers and the handles share.
 pub(super) struct Shared {
     server: Mutex<Server>,
-    started: Instant,
+    pub(super) started: Instant,
     /// The clients over TCP and TLS, whichever worker owns them.
     streams: Mutex<HashMap<FiveTuple, Arc<Stream>, RandomState>>,
     workers: OnceLock<Vec<Hired>>,
@@ -210,11 +211,6 @@ fn by_worker(listeners: Listeners) -> io::Result<Vec<Ears>> {
     Ok(ears)
 }
 
-/// The wall clock, in unix seconds.
-fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
 impl Shared {
     /// The server, for as long as one message takes. A panic elsewhere while the lock was held ended one thread; what
     /// it left is whole as far as the others can see, and they go on.
@@ -266,12 +262,8 @@ impl Shared {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn monotonic(&self) -> Duration {
-        self.started.elapsed()
-    }
-
-    pub(super) fn now(&self) -> Now {
-        Now { monotonic: self.monotonic(), unix: unix_now() }
+    fn now(&self) -> Now {
+        Now { monotonic: self.started.elapsed(), unix: unix_now() }
     }
 }
 

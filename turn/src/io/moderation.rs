@@ -2,7 +2,7 @@
 //! serves many packets. Below that rate a packet waits for nobody.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long wake-ups are counted before the next judgement.
 const WINDOW: Duration = Duration::from_millis(20);
@@ -14,20 +14,17 @@ const MANY: f64 = 80.0;
 const NAP: Duration = Duration::from_micros(200);
 
 /// One worker's moderation.
+#[derive(Default)]
 pub(super) struct Moderation {
-    window_began: Instant,
+    window_began: Duration,
     wake_ups: u32,
     packets: u64,
     is_on: bool,
 }
 
 impl Moderation {
-    pub(super) fn new(now: Instant) -> Self {
-        Moderation { window_began: now, wake_ups: 0, packets: 0, is_on: false }
-    }
-
     /// Takes notice of a wake-up that brought this many packets in all since the start.
-    pub(super) fn woke(&mut self, now: Instant, packets: u64) {
+    pub(super) fn woke(&mut self, now: Duration, packets: u64) {
         self.wake_ups += 1;
         let lasted = now - self.window_began;
         if lasted < WINDOW {

@@ -25,7 +25,7 @@ pub(super) const ZEROS: [u8; 3] = [0; 3];
 #[derive(Default)]
 pub(crate) struct Outbox {
     runs: Vec<Run>,
-    datagrams: Vec<Datagram>,
+    pieces: Vec<Piece>,
 }
 
 /// Datagrams for one client, of one length but for a shorter last one.
@@ -40,49 +40,49 @@ struct Run {
     is_closed: bool,
 }
 
-struct Datagram {
+/// One datagram, or several of one length that lie one behind the other.
+struct Piece {
     buffer: usize,
     header: Option<[u8; DATA_HEADER]>,
     body: Range<usize>,
     padding: usize,
+    count: usize,
     next: Option<usize>,
 }
 
-impl Datagram {
+impl Piece {
     fn len(&self) -> usize {
         self.header.map_or(0, |header| header.len()) + self.body.len() + self.padding
+    }
+
+    /// The length of one datagram.
+    fn segment(&self) -> usize {
+        self.len() / self.count
     }
 }
 
 impl Outbox {
     /// Adds what is to be delivered of a message that begins at `start` of a buffer of the batch.
     pub(super) fn push(&mut self, delivery: Delivery, buffer: usize, start: usize) {
-        let Delivery { to, header, body, padding } = delivery;
+        let Delivery { to, header, body, count, padding } = delivery;
         let body = start + body.start..start + body.end;
-        let datagram = Datagram { buffer, header, body, padding, next: None };
-        let (length, position) = (datagram.len(), self.datagrams.len());
+        let piece = Piece { buffer, header, body, padding, count, next: None };
+        let position = self.pieces.len();
         match self.runs.iter_mut().rev().find(|run| run.to == to) {
-            Some(run) if run.takes(length) => {
-                self.datagrams[run.last].next = Some(position);
+            Some(run) if run.takes(&piece) => {
+                self.pieces[run.last].next = Some(position);
                 run.last = position;
-                run.count += 1;
-                run.bytes += length;
-                run.is_closed = length < run.segment;
+                run.count += count;
+                run.bytes += piece.len();
+                run.is_closed = piece.segment() < run.segment;
             }
             _ => {
+                let (segment, bytes) = (piece.segment(), piece.len());
                 let (first, last) = (position, position);
-                self.runs.push(Run {
-                    to,
-                    segment: length,
-                    bytes: length,
-                    count: 1,
-                    first,
-                    last,
-                    is_closed: false,
-                });
+                self.runs.push(Run { to, segment, bytes, count, first, last, is_closed: false });
             }
         }
-        self.datagrams.push(datagram);
+        self.pieces.push(piece);
     }
 
     /// Sends everything, and is empty.
@@ -109,72 +109,68 @@ impl Outbox {
             }
         }
         self.runs.clear();
-        self.datagrams.clear();
+        self.pieces.clear();
     }
 
     fn send_run(&self, run: &Run, socket: &Socket, batch: &Batch) -> io::Result<()> {
+        let segment = u16::try_from(run.segment).map_err(|_| io::ErrorKind::InvalidInput)?;
+        if run.first == run.last {
+            let mut parts = [IoSlice::new(&[]); PARTS];
+            let count = gather(&self.pieces[run.first], batch, &mut parts);
+            return socket.send(&run.to, &parts[..count], Some(segment));
+        }
         let mut parts = [IoSlice::new(&[]); LONGEST_RUN * PARTS];
         let mut count = 0;
-        let mut whole: Option<(usize, Range<usize>)> = None;
-        for datagram in self.datagrams_of(run) {
-            // Neighbours in one buffer, as a train leaves them, are one part.
-            if let Some((buffer, range)) = &mut whole
-                && datagram.header.is_none()
-                && *buffer == datagram.buffer
-                && range.end == datagram.body.start
-            {
-                range.end = datagram.body.end;
-                continue;
-            }
-            if let Some((buffer, range)) = whole.take() {
-                parts[count] = IoSlice::new(&batch.buffers[buffer][range]);
-                count += 1;
-            }
-            if datagram.header.is_none() && datagram.padding == 0 {
-                whole = Some((datagram.buffer, datagram.body.clone()));
-            } else {
-                count += gather(datagram, batch, &mut parts[count..]);
-            }
+        for piece in self.pieces_of(run) {
+            count += gather(piece, batch, &mut parts[count..]);
         }
-        if let Some((buffer, range)) = whole {
-            parts[count] = IoSlice::new(&batch.buffers[buffer][range]);
-            count += 1;
-        }
-        let segment = u16::try_from(run.segment).map_err(|_| io::ErrorKind::InvalidInput)?;
         socket.send(&run.to, &parts[..count], Some(segment))
     }
 
     fn send_one_by_one(&self, run: &Run, socket: &Socket, batch: &Batch, tally: &IoTally) {
-        for datagram in self.datagrams_of(run) {
+        for piece in self.pieces_of(run) {
             let mut parts = [IoSlice::new(&[]); PARTS];
-            let count = gather(datagram, batch, &mut parts);
-            if socket.send(&run.to, &parts[..count], None).is_err() {
-                tally.send_errors.add(1);
+            let count = gather(piece, batch, &mut parts);
+            if piece.count == 1 {
+                send_one(socket, &run.to, &parts[..count], tally);
+                continue;
+            }
+            // Several in one piece have no header apart and no padding.
+            for datagram in batch.buffer(piece.buffer)[piece.body.clone()].chunks(piece.segment()) {
+                send_one(socket, &run.to, &[IoSlice::new(datagram)], tally);
             }
         }
     }
 
-    fn datagrams_of(&self, run: &Run) -> impl Iterator<Item = &Datagram> {
-        let first = Some(&self.datagrams[run.first]);
-        std::iter::successors(first, |datagram| datagram.next.map(|next| &self.datagrams[next]))
+    fn pieces_of(&self, run: &Run) -> impl Iterator<Item = &Piece> {
+        let first = Some(&self.pieces[run.first]);
+        std::iter::successors(first, |piece| piece.next.map(|next| &self.pieces[next]))
     }
 }
 
 impl Run {
-    fn takes(&self, length: usize) -> bool {
+    fn takes(&self, piece: &Piece) -> bool {
+        // A shorter one may come last, but several shorter ones may not.
+        let fits = piece.segment() == self.segment || piece.segment() < self.segment && piece.count == 1;
         !self.is_closed
-            && self.count < LONGEST_RUN
-            && length <= self.segment
-            && self.bytes + length <= LARGEST_RUN
+            && fits
+            && self.count + piece.count <= LONGEST_RUN
+            && self.bytes + piece.len() <= LARGEST_RUN
     }
 }
 
-/// The parts of one datagram; gives their number.
-fn gather<'a>(datagram: &'a Datagram, batch: &'a Batch, parts: &mut [IoSlice<'a>]) -> usize {
+fn send_one(socket: &Socket, to: &FiveTuple, parts: &[IoSlice<'_>], tally: &IoTally) {
+    if socket.send(to, parts, None).is_err() {
+        tally.send_errors.add(1);
+    }
+}
+
+/// The parts of one piece; gives their number.
+fn gather<'a>(piece: &'a Piece, batch: &'a Batch, parts: &mut [IoSlice<'a>]) -> usize {
     let mut count = 0;
-    let header = datagram.header.as_ref().map(|header| &header[..]);
-    let body = &batch.buffers[datagram.buffer][datagram.body.clone()];
-    let padding = (datagram.padding > 0).then(|| &ZEROS[..datagram.padding]);
+    let header = piece.header.as_ref().map(|header| &header[..]);
+    let body = &batch.buffer(piece.buffer)[piece.body.clone()];
+    let padding = (piece.padding > 0).then(|| &ZEROS[..piece.padding]);
     for part in [header, Some(body), padding].into_iter().flatten() {
         parts[count] = IoSlice::new(part);
         count += 1;

@@ -86,10 +86,14 @@ impl SendQueue {
         [IoSlice::new(front), IoSlice::new(back)]
     }
 
-    /// The first bytes there are to send, at most `most`; fewer where memory is not contiguous.
-    pub(crate) fn front(&self, most: usize) -> &[u8] {
-        let (front, _) = self.bytes.as_slices();
-        &front[..most.min(front.len())]
+    /// The first bytes there are to send, at most `most`, and none of a second frame.
+    pub(crate) fn front(&self, most: usize) -> [IoSlice<'_>; 2] {
+        let whole = |frame: &Frame| frame.length();
+        let length = if self.begun > 0 { self.begun } else { self.waiting.front().map_or(0, whole) };
+        let (front, back) = self.bytes.as_slices();
+        let length = length.min(most);
+        let in_front = length.min(front.len());
+        [IoSlice::new(&front[..in_front]), IoSlice::new(&back[..length - in_front])]
     }
 
     /// Forgets the first bytes, which have been sent; a frame of which a part was among them will be finished.

@@ -10,8 +10,11 @@ use socket2::{Domain, MsgHdr, Protocol, SockAddr, SockRef, Socket as Socket2, Ty
 use super::control::Control;
 use crate::allocation::FiveTuple;
 
-/// Datagrams, or trains of datagrams where the kernel joins them (GRO), taken in one go.
-pub(crate) const BATCH: usize = 32;
+/// Datagrams, or trains of datagrams where the kernel joins them (GRO), taken in one go at most.
+const BATCH: usize = 32;
+
+/// And at least: one that brings fewer than asked for says that there are no more.
+const SMALLEST_BATCH: usize = 2;
 
 /// The largest train.
 const LARGEST: usize = 65_535;
@@ -62,14 +65,47 @@ pub(crate) struct Socket {
 
 /// Buffers for one batch.
 pub(crate) struct Batch {
-    pub(crate) buffers: [Box<[u8]>; BATCH],
+    /// In one piece, so that the system gives memory only for what is used of it.
+    bytes: Box<[u8]>,
     pub(crate) meta: [RecvMeta; BATCH],
+    /// How many to ask for: preparing many for one costs more than the one.
+    asked: usize,
+}
+
+/// What a receive brought.
+pub(crate) struct Filled {
+    pub(crate) count: usize,
+    /// Whether there may be more.
+    pub(crate) is_full: bool,
 }
 
 impl Batch {
     pub(crate) fn new() -> Self {
-        let buffer = |_| vec![0; LARGEST].into_boxed_slice();
-        Batch { buffers: std::array::from_fn(buffer), meta: [RecvMeta::default(); BATCH] }
+        Batch {
+            bytes: vec![0; BATCH * LARGEST].into_boxed_slice(),
+            meta: [RecvMeta::default(); BATCH],
+            asked: SMALLEST_BATCH,
+        }
+    }
+
+    /// The buffer of this number.
+    pub(crate) fn buffer(&self, number: usize) -> &[u8] {
+        &self.bytes[number * LARGEST..][..LARGEST]
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn buffer_mut(&mut self, number: usize) -> &mut [u8] {
+        &mut self.bytes[number * LARGEST..][..LARGEST]
+    }
+
+    fn filled(&mut self, count: usize) -> Filled {
+        let is_full = count == self.asked;
+        if is_full {
+            self.asked = (self.asked * 2).min(BATCH);
+        } else if count < self.asked / 4 {
+            self.asked = (self.asked / 2).max(SMALLEST_BATCH);
+        }
+        Filled { count, is_full }
     }
 }
 
@@ -100,10 +136,13 @@ impl Socket {
     }
 
     /// Takes what is there, at most one batch; `WouldBlock` if nothing is.
-    pub(crate) fn receive(&self, batch: &mut Batch) -> io::Result<usize> {
-        let mut slices = batch.buffers.each_mut().map(|buffer| IoSliceMut::new(buffer));
-        let receive = || self.state.recv(UdpSockRef::from(&self.socket), &mut slices, &mut batch.meta);
-        self.socket.try_io(receive)
+    pub(crate) fn receive(&self, batch: &mut Batch) -> io::Result<Filled> {
+        let mut buffers = batch.bytes.chunks_exact_mut(LARGEST);
+        let mut slices: [IoSliceMut<'_>; BATCH] =
+            std::array::from_fn(|_| IoSliceMut::new(buffers.next().expect("there are as many buffers")));
+        let (slices, meta) = (&mut slices[..batch.asked], &mut batch.meta[..batch.asked]);
+        let count = self.socket.try_io(|| self.state.recv(UdpSockRef::from(&self.socket), slices, meta))?;
+        Ok(batch.filled(count))
     }
 
     /// The five-tuple of what was received; none if it was sent to a group, whose address cannot answer.

@@ -25,8 +25,8 @@ const UNSENT_IN_KERNEL: u32 = 16 * 1024;
 /// How many bytes are encrypted ahead of the socket: they can no longer be dropped.
 const SEALED_AHEAD: usize = 16 * 1024;
 
-/// A client can decrypt nothing of a record before its last byte came, so records are short; less would be overhead
-/// (22 bytes a record).
+/// A client can decrypt nothing of a record before its last byte came, so long frames are cut into several; and no record
+/// holds bytes of two frames, because some clients (coturn's) take what one read of TLS gives them for one message.
 const RECORD: usize = 4 * 1024;
 
 /// What rustls may hold at most of what we gave it, whatever limit the connection came with.
@@ -263,7 +263,7 @@ fn write_tls(tls: &mut ServerConnection, queue: &mut SendQueue, mut tcp: &TcpStr
         }
         let mut room = SEALED_AHEAD;
         while room > 0 && !queue.is_empty() {
-            let sealed = tls.writer().write(queue.front(room.min(RECORD)))?;
+            let sealed = tls.writer().write_vectored(&queue.front(room.min(RECORD)))?;
             if sealed == 0 {
                 return Err(ErrorKind::WriteZero.into());
             }

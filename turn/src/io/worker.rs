@@ -4,18 +4,20 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mio::{Events, Poll, Token, Waker};
 
 use super::acceptor::Acceptor;
+use super::clock::Clock;
 use super::connections::{Connections, Way};
 use super::exits::Exits;
 use super::handle::{Newcomer, Shared};
 use super::metrics::IoTally;
 use super::moderation::Moderation;
-use super::socket::{BATCH, Batch, Socket};
+use super::socket::{Batch, Socket};
 use crate::flow::{Flows, Output};
+use crate::server::Now;
 use crate::settings::Clients;
 
 const WAKER: Token = Token(0);
@@ -62,6 +64,9 @@ pub(super) struct Worker {
     exits: Exits,
     flows: Flows,
     moderation: Moderation,
+    clock: Clock,
+    /// The time of this turn.
+    now: Now,
     /// When to look for ended lifetimes, if that is this worker's task.
     looks_at: Option<Duration>,
 }
@@ -92,6 +97,7 @@ impl Worker {
         for acceptor in &mut acceptors {
             acceptor.register(poll.registry(), tokens.next().expect("there is no last token"))?;
         }
+        let mut clock = Clock::new(shared.started);
         let first_connection = WAKER.0 + 1 + sockets.len() + acceptors.len();
         let worker = Worker {
             tally,
@@ -103,7 +109,9 @@ impl Worker {
             connections: Connections::new(Arc::clone(&shared), clients, first_connection),
             exits: Exits::new(Arc::clone(&shared), sockets),
             flows,
-            moderation: Moderation::new(Instant::now()),
+            moderation: Moderation::default(),
+            now: clock.now(),
+            clock,
             looks_at: is_first.then_some(Duration::ZERO),
             shared,
         };
@@ -120,6 +128,7 @@ impl Worker {
             {
                 thread::sleep(PAUSE);
             }
+            self.now = self.clock.now();
             self.take_notice(&events);
             if let Next::Stop = self.take_commands() {
                 return;
@@ -132,10 +141,11 @@ impl Worker {
                 flows: &mut self.flows,
                 exits: &mut self.exits,
                 tally: &self.tally,
+                now: self.now,
             });
             self.exits.flush(&self.batch, &self.tally);
             self.handle_timeout();
-            self.moderation.woke(Instant::now(), self.tally.received.read());
+            self.moderation.woke(self.now.monotonic, self.tally.received.read());
         }
     }
 
@@ -149,7 +159,7 @@ impl Worker {
         }
         let due = [self.looks_at, self.flows.next_timeout(), self.connections.next_timeout()];
         // Epoll counts whole milliseconds and mio rounds up, so the wait is not cut into busy turns.
-        due.into_iter().flatten().min().map(|at| at.saturating_sub(self.shared.monotonic()))
+        due.into_iter().flatten().min().map(|at| at.saturating_sub(self.now.monotonic))
     }
 
     fn take_notice(&mut self, events: &Events) {
@@ -170,7 +180,8 @@ impl Worker {
         loop {
             match self.commands.try_recv() {
                 Ok(Command::Adopt(newcomer)) => {
-                    let mut way = Way { flows: &mut self.flows, exits: &mut self.exits, tally: &self.tally };
+                    let (flows, exits) = (&mut self.flows, &mut self.exits);
+                    let mut way = Way { flows, exits, tally: &self.tally, now: self.now };
                     // An error means that the client is gone already.
                     let _ = self.connections.adopt(*newcomer, self.poll.registry(), &mut way);
                 }
@@ -181,7 +192,7 @@ impl Worker {
     }
 
     fn handle_timeout(&mut self) {
-        let now = self.shared.now();
+        let now = self.now;
         self.flows.handle_timeout(now);
         self.connections.handle_timeout(now.monotonic);
         if self.looks_at.is_some_and(|at| at <= now.monotonic) {
@@ -199,10 +210,10 @@ impl Worker {
                 return;
             }
             match self.exits.sockets[socket].receive(&mut self.batch) {
-                Ok(count) => {
-                    // Fewer than fit: there are no more, and the next to come is an event.
-                    self.readable[socket] = count == BATCH;
-                    self.serve(socket, count);
+                Ok(filled) => {
+                    // Not full: there are no more, and the next to come is an event.
+                    self.readable[socket] = filled.is_full;
+                    self.serve(socket, filled.count);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable[socket] = false,
                 Err(error) => self.note_error(&error),
@@ -212,16 +223,18 @@ impl Worker {
 
     /// Hands the flows what was received, datagram by datagram, and sends what they give.
     fn serve(&mut self, socket: usize, count: usize) {
-        let now = self.shared.now();
+        let now = self.now;
         for buffer in 0..count {
             let meta = self.batch.meta[buffer];
             let Some(from) = self.exits.sockets[socket].five_tuple(&meta) else { continue };
             let mut start = 0;
             while start < meta.len {
-                let end = meta.len.min(start + meta.stride.max(1));
-                self.tally.received.add(1);
-                let message = &mut self.batch.buffers[buffer][start..end];
-                match self.flows.receive(now, &from, message, || self.shared.server()) {
+                let train = &mut self.batch.buffer_mut(buffer)[start..meta.len];
+                let stride = meta.stride.max(1);
+                let server = || self.shared.server();
+                let (taken, output) = self.flows.receive_train(now, &from, train, stride, server);
+                self.tally.received.add(taken.div_ceil(stride) as u64);
+                match output {
                     Some(Output::Delivery(delivery)) => {
                         let at = (buffer, start);
                         self.exits.deliver_of_batch(delivery, &self.batch, at, &self.tally);
@@ -229,7 +242,7 @@ impl Worker {
                     Some(Output::Answer(answer)) => self.exits.answer(&from, &answer, &self.tally),
                     None => {}
                 }
-                start = end;
+                start += taken;
             }
         }
         self.exits.flush(&self.batch, &self.tally);

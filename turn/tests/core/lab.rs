@@ -53,7 +53,7 @@ impl Lab {
         let mut message = datagram.to_vec();
         match self.output(from, &mut message)? {
             Output::Answer(answer) => Some((*from, Answer(answer))),
-            Output::Delivery(Delivery { to, header, body, padding }) => {
+            Output::Delivery(Delivery { to, header, body, padding, .. }) => {
                 let header = header.map_or(Vec::new(), |header| header.to_vec());
                 Some((to, Answer([&header, &message[body], &vec![0; padding]].concat())))
             }

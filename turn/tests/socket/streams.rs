@@ -288,6 +288,9 @@ fn a_slow_reader_loses_its_own_oldest_packets_and_no_neighbour_any() {
             assert_eq!(quick.receive().0, channel_data(0x4001, &packet(number)));
         }
     }
+    // A client's frames are taken in their order: after this answer all packets are on their way.
+    let refresh = sender.client.signed(REFRESH, &[]);
+    assert!(sender.exchange(&refresh).is_success());
     let refresh = slow.client.signed(REFRESH, &[]);
     slow.send(&refresh);
     let (mut last, mut received) = (None, 0);

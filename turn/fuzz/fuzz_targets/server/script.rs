@@ -46,11 +46,13 @@ pub enum What {
     Timeout,
     /// The client's last message again.
     Again,
+    /// ChannelData messages of one length, received as one: channel, first byte, length, how many.
+    Train,
     /// As many of the following bytes as the first number says, as they are.
     Raw,
 }
 
-const ALL: [What; 17] = [
+const ALL: [What; 18] = [
     What::Allocate,
     What::Refresh,
     What::CreatePermission,
@@ -68,6 +70,7 @@ const ALL: [What; 17] = [
     What::Timeout,
     What::Again,
     What::Raw,
+    What::Train,
 ];
 
 /// Takes the next step off the input.

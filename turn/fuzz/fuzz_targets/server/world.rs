@@ -152,6 +152,7 @@ impl World {
                 let bytes = channel_data(number, &payload);
                 self.send(who, step, Sent { bytes, meaning: Meaning::Data(Label::Channel(number), payload) });
             }
+            What::Train => self.send_train(who, step),
             What::Binding => {
                 let bytes = self.parties[who].client.unsigned(BINDING, &[]);
                 self.send(who, step, Sent { bytes, meaning: Meaning::Unknown });
@@ -359,6 +360,44 @@ impl World {
         None
     }
 
+    /// What came as a train passes as if its messages had come one by one.
+    fn send_train(&mut self, who: usize, step: Step) {
+        let [a, b, c, d] = step.numbers;
+        let (number, payload) = (channel(a), payload(b, c));
+        let message = channel_data(number, &payload);
+        let mut train = message.repeat(1 + usize::from(d % 70));
+        // Some are ended by a shorter one.
+        train.truncate(train.len() - usize::from(d / 70).min(message.len() - 1));
+        let is_spoiled = spoil(&mut train, step);
+        self.model.expire(self.now.monotonic);
+        let from = self.parties[who].at;
+        let mut nothing_known = Flows::new(&mut self.server);
+        let (mut one_by_one, mut sent) = (Vec::new(), Vec::new());
+        for bytes in train.chunks(message.len()) {
+            let out = receive(&mut nothing_known, &mut self.server, self.now, &from, bytes);
+            let is_whole = !is_spoiled && bytes.len() == message.len();
+            let meaning = Meaning::Data(Label::Channel(number), payload.clone());
+            sent.push(Sent {
+                bytes: bytes.to_vec(),
+                meaning: if is_whole { meaning } else { Meaning::Unknown },
+            });
+            one_by_one.push(out);
+        }
+        let worker = &mut self.workers[usize::from(step.worker & 1)];
+        let together = receive_train(worker, &mut self.server, self.now, &from, &train, message.len());
+        assert_eq!(together, one_by_one, "as a train, and one by one");
+        for (sent, out) in sent.iter().zip(&one_by_one) {
+            match (out, &sent.meaning) {
+                (Some(Out::Delivery(to, message)), _) => self.judge_delivery(&from, sent, *to, message),
+                (None, Meaning::Data(label, payload)) => {
+                    assert_eq!(self.model.way(self.now.monotonic, &from, *label, payload), None);
+                }
+                (None, _) => {}
+                (Some(Out::Answer(_)), _) => panic!("data are not answered"),
+            }
+        }
+    }
+
     fn judge_delivery(&self, from: &FiveTuple, sent: &Sent, to: FiveTuple, message: &Answer) {
         let now = self.now.monotonic;
         let sender = self.model.allocations.get(from).expect("who sends has an allocation");
@@ -498,18 +537,58 @@ enum Out {
     Delivery(FiveTuple, Answer),
 }
 
-/// What a worker makes of a message; transactions of Data indications, which are random, made equal.
+/// What a worker makes of a message.
 fn receive(flows: &mut Flows, server: &mut Server, now: Now, from: &FiveTuple, bytes: &[u8]) -> Option<Out> {
     let mut message = bytes.to_vec();
-    match flows.receive(now, from, &mut message, || server)? {
-        Output::Answer(answer) => Some(Out::Answer(Answer(answer))),
-        Output::Delivery(Delivery { to, header, body, padding }) => {
+    let output = flows.receive(now, from, &mut message, || server)?;
+    let mut out = outs(output, &message);
+    assert_eq!(out.len(), 1, "one message, one output");
+    out.pop()
+}
+
+/// What a worker makes of a train, message by message.
+fn receive_train(
+    flows: &mut Flows,
+    server: &mut Server,
+    now: Now,
+    from: &FiveTuple,
+    bytes: &[u8],
+    stride: usize,
+) -> Vec<Option<Out>> {
+    let (mut train, mut left) = (bytes.to_vec(), Vec::new());
+    let mut train = &mut train[..];
+    while !train.is_empty() {
+        let (taken, output) = flows.receive_train(now, from, train, stride, || &mut *server);
+        let Some(output) = output else {
+            assert!(taken == stride || taken == train.len(), "what is dropped is dropped one by one");
+            left.push(None);
+            train = &mut train[taken..];
+            continue;
+        };
+        let outs = outs(output, train);
+        assert_eq!(taken.div_ceil(stride), outs.len());
+        left.extend(outs.into_iter().map(Some));
+        train = &mut train[taken..];
+    }
+    left
+}
+
+/// An output apart from the buffer; transactions of Data indications, which are random, made equal.
+fn outs(output: Output, received: &[u8]) -> Vec<Out> {
+    match output {
+        Output::Answer(answer) => vec![Out::Answer(Answer(answer))],
+        Output::Delivery(Delivery { to, header, body, count, padding }) => {
             let header = header.map_or(Vec::new(), |header| header.to_vec());
-            let mut sent = [&header[..], &message[body], &[0; 3][..padding]].concat();
-            if sent[0] < 0x40 {
-                sent[8..20].fill(0);
-            }
-            Some(Out::Delivery(to, Answer(sent)))
+            let length = body.len() / count;
+            let bodies = (0..count).map(|number| &received[body.start + number * length..][..length]);
+            let out = bodies.map(|body| {
+                let mut sent = [&header[..], body, &[0; 3][..padding]].concat();
+                if sent[0] < 0x40 {
+                    sent[8..20].fill(0);
+                }
+                Out::Delivery(to, Answer(sent))
+            });
+            out.collect()
         }
     }
 }
