@@ -202,7 +202,7 @@ proptest! {
             .enumerate()
             .map(|(number, (call, seat))| lab.party(call, seat, &format!("198.51.100.{number}:4000")))
             .collect();
-        let mut relayed = vec!["192.0.2.1:50000".parse().unwrap(); 4];
+        let mut relayed = ["192.0.2.1:50000".parse().unwrap(); 4];
         for step in steps {
             let data = match step {
                 Step::Allocate(who) => {

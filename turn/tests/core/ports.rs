@@ -111,9 +111,9 @@ fn a_kept_port_ends_with_its_seat_or_its_call_and_not_with_its_allocation() {
         let mut lab = lab();
         let (_, _, token) = with_next(&mut lab, "call", "1", "198.51.100.7:1");
         if whole_call {
-            lab.end_call("call")
+            lab.end_call("call");
         } else {
-            lab.end_seat("call", "1")
+            lab.end_seat("call", "1");
         }
         assert_eq!((lab.server.allocations(), lab.server.calls(), lab.server.next_timeout()), (0, 0, None));
         assert_eq!(claim(&mut lab, "call", "1", "198.51.100.7:2", &token).error(), 508);
