@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -32,6 +33,9 @@ pub struct Arguments {
     pub serve_turn_crate: Option<SocketAddr>,
     #[arg(long, hide = true, value_name = "FILE")]
     pub secret_file: Option<PathBuf>,
+    /// How this program starts another that ends with it.
+    #[arg(long, hide = true, num_args = 1.., allow_hyphen_values = true, value_name = "PROGRAM")]
+    pub as_child: Vec<OsString>,
     /// `cargo bench` adds it.
     #[arg(long, hide = true)]
     pub bench: bool,

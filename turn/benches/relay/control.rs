@@ -1,10 +1,10 @@
 //! The control plane: brings clients through the steps of the protocol, many at once, with retransmissions.
 
-use std::error::Error;
 use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::Failure;
 use crate::client::{Client, Step};
 use crate::socket::{Batch, Socket, client_ip};
 
@@ -22,7 +22,7 @@ pub fn clients(first: u32, count: u32, secret: &str) -> Vec<Client> {
 }
 
 /// Brings all clients through some steps, a window of clients at a time; each step of a window ends before its next.
-pub fn perform(socket: &Socket, clients: &mut [Client], steps: &[Step]) -> Result<(), Box<dyn Error>> {
+pub fn perform(socket: &Socket, clients: &mut [Client], steps: &[Step]) -> Result<(), Failure> {
     perform_where(socket, clients, steps, |_| true)
 }
 
@@ -32,7 +32,7 @@ pub fn perform_where(
     clients: &mut [Client],
     steps: &[Step],
     chosen: impl Fn(usize) -> bool,
-) -> Result<(), Box<dyn Error>> {
+) -> Result<(), Failure> {
     let mut batch = Batch::new();
     for (window, clients) in clients.chunks_mut(WINDOW).enumerate() {
         for step in steps {
@@ -53,7 +53,7 @@ fn perform_step(
     step: Step,
     batch: &mut Batch,
     chosen: impl Fn(usize) -> bool,
-) -> Result<(), Box<dyn Error>> {
+) -> Result<(), Failure> {
     let mut waiting: Vec<Option<Vec<u8>>> = Vec::new();
     for index in 0..clients.len() {
         let partner = partner(clients, index);
@@ -88,16 +88,9 @@ fn perform_step(
     Err(format!("{silent} of {clients} clients got no answer to {step:?} after {tries} tries").into())
 }
 
-/// Waits until the server answers a Binding request, 5 s at most; `false` if it did not.
-pub fn is_answering(socket: &Socket) -> Result<bool, Box<dyn Error>> {
-    let mut batch = Batch::new();
-    for _ in 0..250 {
-        // Before the server listens, the kernel reports the refused datagram here.
-        let _ = socket.send(client_ip(0), &crate::client::binding_request());
-        thread::sleep(Duration::from_millis(20));
-        if matches!(socket.receive(&mut batch), Ok(count) if count > 0) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+/// Whether a server answers a Binding request within 20 ms.
+pub fn is_answering(socket: &Socket) -> Result<bool, Failure> {
+    socket.send(client_ip(0), &crate::client::binding_request())?;
+    thread::sleep(Duration::from_millis(20));
+    Ok(socket.receive(&mut Batch::new())? > 0)
 }

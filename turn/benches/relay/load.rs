@@ -1,11 +1,11 @@
 //! The data plane: paced packets from client to client, each with the time it was sent, counted where they arrive.
 
-use std::error::Error;
 use std::net::Ipv4Addr;
 use std::num::NonZeroU64;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::Failure;
 use crate::client::{Client, channel_data, payload, send_indication};
 use crate::control::partner;
 use crate::rows::{Load, Shape};
@@ -37,6 +37,16 @@ pub struct Flow {
     payload_at: usize,
 }
 
+impl Tally {
+    /// Adds a later run's packets.
+    pub fn add(&mut self, other: Tally) {
+        self.sent += other.sent;
+        self.delivered += other.delivered;
+        self.latencies.extend(other.latencies);
+        self.elapsed += other.elapsed;
+    }
+}
+
 impl Flow {
     /// Both directions of all calls.
     pub fn of(clients: &[Client], load: &Load) -> Vec<Flow> {
@@ -65,7 +75,7 @@ impl Flow {
     }
 
     /// Sends one event's packets.
-    fn send(&mut self, socket: &Socket, shape: Shape, run: u8) -> Result<u64, Box<dyn Error>> {
+    fn send(&mut self, socket: &Socket, shape: Shape) -> Result<u64, Failure> {
         let packets = match shape {
             Shape::Single => 1,
             Shape::Burst(length) | Shape::Train(length) => length,
@@ -74,7 +84,6 @@ impl Flow {
         for _ in 0..calls {
             let now = unix_nanos().to_be_bytes();
             for datagram in self.bytes.chunks_mut(self.segment) {
-                datagram[self.payload_at + 1] = run;
                 datagram[self.payload_at + 8..self.payload_at + 16].copy_from_slice(&now);
             }
             if let Shape::Train(_) = shape {
@@ -89,27 +98,21 @@ impl Flow {
 
 /// Sends a load's events for some time, evenly spread, one flow after the other, and counts what arrives.
 ///
-/// `run` tells this run's packets from those of an earlier one. The pace is kept on average; an event that comes late
+/// The pace is kept on average; an event that comes late
 /// pushes later ones back rather than having them follow on its heels.
-pub fn paced(
-    socket: &Socket,
-    flows: &mut [Flow],
-    load: &Load,
-    duration: Duration,
-    run: u8,
-) -> Result<Tally, Box<dyn Error>> {
+pub fn paced(socket: &Socket, flows: &mut [Flow], load: &Load, duration: Duration) -> Result<Tally, Failure> {
     // By default the kernel lets a thread sleep 50 us longer than asked for.
     rustix::thread::set_current_timer_slack(NonZeroU64::new(1))?;
     let interval = Duration::from_secs(1) / load.events_per_second;
     let events = duration.as_nanos() / interval.as_nanos();
-    let mut counter = Counter::new(run);
+    let mut counter = Counter::new();
     let started = Instant::now();
     let mut due = started;
     for event in 0..events {
         let now = sleep_until(due);
         due = if now < due + interval / 2 { due + interval } else { now + interval };
         let flow = usize::try_from(event % flows.len() as u128).expect("less than the number of flows");
-        counter.tally.sent += flows[flow].send(socket, load.shape, run)?;
+        counter.tally.sent += flows[flow].send(socket, load.shape)?;
         counter.take(socket, flows)?;
     }
     counter.drain(socket, flows)?;
@@ -133,23 +136,24 @@ pub fn saturating(
     flows: &mut [Flow],
     load: &Load,
     duration: Duration,
-    run: u8,
-) -> Result<Tally, Box<dyn Error>> {
+) -> Result<Tally, Failure> {
     /// Packets under way: more than any server takes in at once, less than fills a receive buffer.
-    const WINDOW: u64 = 512;
+    const WINDOW: u64 = 256;
     /// Without a receipt for so long, what is under way is lost.
-    const STALL: Duration = Duration::from_millis(5);
-    let mut counter = Counter::new(run);
+    const STALL: Duration = Duration::from_millis(20);
+    let mut counter = Counter::new();
     let started = Instant::now();
     let (mut lost, mut last_receipt, mut event) = (0, started, 0);
     while started.elapsed() < duration {
         while counter.tally.sent < counter.tally.delivered + lost + WINDOW {
             let flow = event % flows.len();
-            counter.tally.sent += flows[flow].send(socket, load.shape, run)?;
+            counter.tally.sent += flows[flow].send(socket, load.shape)?;
             event += 1;
         }
         if counter.take(socket, flows)? > 0 {
             last_receipt = Instant::now();
+            // What had only been late.
+            lost = lost.min(counter.tally.sent - counter.tally.delivered);
         } else if last_receipt.elapsed() > STALL {
             lost = counter.tally.sent - counter.tally.delivered;
             last_receipt = Instant::now();
@@ -160,20 +164,20 @@ pub fn saturating(
     Ok(counter.tally)
 }
 
-/// Counts what arrives of one run.
+/// Counts what arrives of one run, told from an earlier one by when it was sent.
 struct Counter {
-    run: u8,
+    started: u64,
     batch: Batch,
     tally: Tally,
 }
 
 impl Counter {
-    fn new(run: u8) -> Self {
-        Counter { run, batch: Batch::new(), tally: Tally::default() }
+    fn new() -> Self {
+        Counter { started: unix_nanos(), batch: Batch::new(), tally: Tally::default() }
     }
 
     /// Takes all that is there; gives the number of packets.
-    fn take(&mut self, socket: &Socket, flows: &[Flow]) -> Result<u64, Box<dyn Error>> {
+    fn take(&mut self, socket: &Socket, flows: &[Flow]) -> Result<u64, Failure> {
         let before = self.tally.delivered;
         loop {
             let count = socket.receive(&mut self.batch)?;
@@ -181,8 +185,9 @@ impl Counter {
                 return Ok(self.tally.delivered - before);
             }
             for received in self.batch.datagrams(count) {
-                let Some((run, flow, sent_at)) = payload(received.bytes).and_then(stamp) else { continue };
-                if run == self.run && flows.get(flow).is_some_and(|flow| flow.to == received.to) {
+                let Some((flow, sent_at)) = payload(received.bytes).and_then(stamp) else { continue };
+                let is_of_this_run = sent_at >= self.started;
+                if is_of_this_run && flows.get(flow).is_some_and(|flow| flow.to == received.to) {
                     self.tally.delivered += 1;
                     self.tally.latencies.push(received.at.saturating_sub(sent_at));
                 }
@@ -191,7 +196,7 @@ impl Counter {
     }
 
     /// Waits for what is still under way.
-    fn drain(&mut self, socket: &Socket, flows: &[Flow]) -> Result<(), Box<dyn Error>> {
+    fn drain(&mut self, socket: &Socket, flows: &[Flow]) -> Result<(), Failure> {
         let mut last_receipt = Instant::now();
         while self.tally.delivered < self.tally.sent && last_receipt.elapsed() < SILENCE {
             if self.take(socket, flows)? > 0 {
@@ -204,9 +209,9 @@ impl Counter {
     }
 }
 
-/// The run, the flow and the time of sending, from a payload.
-fn stamp(payload: &[u8]) -> Option<(u8, usize, u64)> {
+/// The flow and the time of sending, from a payload.
+fn stamp(payload: &[u8]) -> Option<(usize, u64)> {
     let flow = u32::from_be_bytes(payload.get(4..8)?.try_into().ok()?);
     let sent_at = u64::from_be_bytes(payload.get(8..16)?.try_into().ok()?);
-    Some((payload[1], usize::try_from(flow).ok()?, sent_at))
+    Some((usize::try_from(flow).ok()?, sent_at))
 }

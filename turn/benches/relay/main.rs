@@ -34,39 +34,48 @@ use rand::rngs::SysRng;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::arguments::Arguments;
-use crate::measure::{Sample, measure};
+use crate::measure::{SLICES, Sample, Subject};
 use crate::report::{Results, sample_line, tables};
 use crate::rows::Row;
 use crate::server::{Kind, Launcher};
 
-fn main() -> Result<(), Box<dyn Error>> {
+/// What went wrong, as a sentence; it crosses threads.
+type Failure = Box<dyn Error + Send + Sync>;
+
+fn main() -> Result<(), Failure> {
     let arguments = Arguments::parse();
     if let (Some(addr), Some(file)) = (arguments.serve_turn_crate, &arguments.secret_file) {
         let secret = std::fs::read_to_string(file)?;
         return turn_crate::serve(addr, secret.trim(), arguments.workers);
     }
+    if !arguments.as_child.is_empty() {
+        server::become_child(&arguments.as_child)?;
+    }
+    server::allow_descriptors()?;
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
-    let servers = installed(&arguments.servers);
+    let mut servers = installed(&arguments.servers);
     let launcher = launcher(&arguments)?;
     let mut results: Vec<Results> =
         arguments.rows().into_iter().map(|row| Results { row, samples: Vec::new() }).collect();
+    let mut failed = 0;
     for round in 1..=arguments.rounds {
         for result in &mut results {
-            for place in 0..servers.len() {
-                if interrupted.load(Ordering::Relaxed) {
-                    return Err("interrupted".into());
-                }
-                // Another server is first in each round.
-                let kind = servers[(place + round as usize) % servers.len()];
-                match sample(&launcher, kind, result.row) {
+            if interrupted.load(Ordering::Relaxed) {
+                return Err("interrupted".into());
+            }
+            // Another server is first in each round.
+            servers.rotate_left(1);
+            for (kind, outcome) in compare(&launcher, &servers, result.row) {
+                match outcome {
                     Ok(sample) => {
                         eprintln!("{}", sample_line(round, result.row, kind, &sample));
                         result.samples.push((round, kind, sample));
                     }
                     Err(error) => {
+                        failed += 1;
                         eprintln!("round {round}, {}, {}: failed: {error}", result.row.name, kind.name());
                     }
                 }
@@ -74,6 +83,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     println!("{}", tables(&results, arguments.rounds, arguments.workers));
+    if failed > 0 {
+        return Err(
+            format!("{failed} samples failed and are not in the table; the lines above say why").into()
+        );
+    }
     Ok(())
 }
 
@@ -91,7 +105,7 @@ fn installed(asked_for: &[Kind]) -> Vec<Kind> {
 }
 
 /// With a secret of this run in a file that only this user reads.
-fn launcher(arguments: &Arguments) -> Result<Launcher, Box<dyn Error>> {
+fn launcher(arguments: &Arguments) -> Result<Launcher, Failure> {
     let relay = match &arguments.relay {
         Some(relay) => relay.clone(),
         None if arguments.servers.contains(&Kind::Ours) => server::build_relay()?,
@@ -107,13 +121,31 @@ fn launcher(arguments: &Arguments) -> Result<Launcher, Box<dyn Error>> {
     Ok(Launcher { relay, workers: arguments.workers, directory, secret })
 }
 
-/// A fresh server, one row, and the server's end.
-fn sample(launcher: &Launcher, kind: Kind, row: &Row) -> Result<Sample, String> {
-    let server = launcher.start(kind).map_err(|error| error.to_string())?;
-    // In a thread of its own, for its sleep is made precise, and later servers would inherit that.
+/// One row in one round: fresh servers, slices of their work in turn, and the servers' end.
+fn compare(launcher: &Launcher, servers: &[Kind], row: &Row) -> Vec<(Kind, Result<Sample, Failure>)> {
+    let started: Vec<_> = servers.iter().map(|kind| (*kind, launcher.start(*kind))).collect();
+    // In a thread of its own, for its sleep is made precise, and servers started later would inherit that.
     thread::scope(|scope| {
-        let measuring =
-            scope.spawn(|| measure(row.work, &server, &launcher.secret).map_err(|error| error.to_string()));
-        measuring.join().unwrap_or_else(|_| Err("the generator panicked: its message is above".to_owned()))
+        let measuring = scope.spawn(|| {
+            let mut subjects: Vec<_> = started
+                .into_iter()
+                .map(|(kind, server)| {
+                    let subject =
+                        server.and_then(|server| Subject::prepare(server, row.work, &launcher.secret));
+                    (kind, subject)
+                })
+                .collect();
+            for _ in 0..SLICES {
+                for (_, subject) in &mut subjects {
+                    if let Ok(running) = subject
+                        && let Err(error) = running.slice()
+                    {
+                        *subject = Err(error);
+                    }
+                }
+            }
+            subjects.into_iter().map(|(kind, subject)| (kind, subject.and_then(Subject::sample))).collect()
+        });
+        measuring.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }

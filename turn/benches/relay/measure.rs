@@ -1,9 +1,9 @@
-//! One row against one running server: a sample.
+//! One row against the running servers, a slice of each in turn, so that all meet the same minute of the machine.
 
-use std::error::Error;
 use std::thread;
 use std::time::Duration;
 
+use crate::Failure;
 use crate::client::{Client, Step};
 use crate::control::{clients, perform, perform_where};
 use crate::load::{Flow, Tally, paced, saturating};
@@ -12,13 +12,18 @@ use crate::rows::{Load, Work};
 use crate::server::Server;
 use crate::socket::Socket;
 
-const WARM_UP: Duration = Duration::from_millis(200);
-const MEASURED: Duration = Duration::from_millis(1200);
+/// Slices of each server in each round, and how long the packets of one are counted.
+pub const SLICES: u32 = 4;
+const SLICE: Duration = Duration::from_millis(400);
+/// Load before a slice, not counted: caches and whatever adapts to a rate settle.
+const LEAD_IN: Duration = Duration::from_millis(50);
 /// What a server does after its last packet, and the kernel's update of its CPU time.
 const REST: Duration = Duration::from_millis(10);
-
 /// Clients that come and go before anything is measured.
 const WARM_UP_CLIENTS: u32 = 64;
+
+const CYCLE: [Step; 5] =
+    [Step::Challenge, Step::Allocate, Step::CreatePermission, Step::ChannelBind, Step::Delete];
 
 /// What was measured of one server in one row of one round.
 #[derive(Clone, Debug, Default)]
@@ -43,82 +48,117 @@ pub struct Packets {
     pub generator_lost: u64,
 }
 
-pub fn measure(work: Work, server: &Server, secret: &str) -> Result<Sample, Box<dyn Error>> {
-    let socket = Socket::open(server.addr())?;
-    match work {
-        Work::Paced(load) => packets(&load, paced, &socket, server, secret),
-        Work::Saturating(load) => packets(&load, saturating, &socket, server, secret),
-        Work::Cycles(count) => cycles(count, &socket, server, secret),
-        Work::Idle(count) => idle(count, &socket, server, secret),
+/// A server with a row's clients, and what was counted so far.
+pub struct Subject {
+    server: Server,
+    socket: Socket,
+    secret: String,
+    plan: Plan,
+    tally: Tally,
+    server_nanos: u64,
+    generator_nanos: u64,
+    resident_before: u64,
+}
+
+enum Plan {
+    Packets { run: Run, load: Load, flows: Vec<Flow> },
+    Cycles { count: u32, next: u32 },
+    Idle { count: u32, next: u32 },
+}
+
+type Run = fn(&Socket, &mut [Flow], &Load, Duration) -> Result<Tally, Failure>;
+
+impl Subject {
+    /// Makes the row's clients; nothing is counted yet.
+    pub fn prepare(server: Server, work: Work, secret: &str) -> Result<Self, Failure> {
+        let socket = Socket::open(server.addr())?;
+        perform(&socket, &mut clients(0, WARM_UP_CLIENTS, secret), &CYCLE)?;
+        let next = WARM_UP_CLIENTS;
+        let packets = |run: Run, load: Load| -> Result<Plan, Failure> {
+            let flows = Flow::of(&allocate(&load, &socket, secret)?, &load);
+            Ok(Plan::Packets { run, load, flows })
+        };
+        let plan = match work {
+            Work::Paced(load) => packets(paced, load)?,
+            Work::Saturating(load) => packets(saturating, load)?,
+            Work::Cycles(count) => Plan::Cycles { count, next },
+            Work::Idle(count) => Plan::Idle { count, next },
+        };
+        thread::sleep(REST);
+        let resident_before = resident_bytes(server.pid())?;
+        Ok(Subject {
+            server,
+            socket,
+            secret: secret.to_owned(),
+            plan,
+            tally: Tally::default(),
+            server_nanos: 0,
+            generator_nanos: 0,
+            resident_before,
+        })
+    }
+
+    /// Does a slice of the row's work.
+    pub fn slice(&mut self) -> Result<(), Failure> {
+        if let Plan::Packets { run, load, flows } = &mut self.plan {
+            run(&self.socket, flows, load, LEAD_IN)?;
+        }
+        let pids = [self.server.pid(), std::process::id()];
+        let before = [cpu_nanos(pids[0])?, cpu_nanos(pids[1])?];
+        match &mut self.plan {
+            Plan::Packets { run, load, flows } => self.tally.add(run(&self.socket, flows, load, SLICE)?),
+            Plan::Cycles { count, next } => {
+                let mut clients = clients(*next, *count / SLICES, &self.secret);
+                perform(&self.socket, &mut clients, &CYCLE)?;
+                *next += *count / SLICES;
+            }
+            Plan::Idle { count, next } => {
+                let mut clients = clients(*next, *count / SLICES, &self.secret);
+                perform(&self.socket, &mut clients, &[Step::Challenge, Step::Allocate])?;
+                *next += *count / SLICES;
+            }
+        }
+        self.generator_nanos += cpu_nanos(pids[1])? - before[1];
+        thread::sleep(REST);
+        self.server_nanos += cpu_nanos(pids[0])? - before[0];
+        Ok(())
+    }
+
+    /// What all slices came to. The server ends.
+    pub fn sample(mut self) -> Result<Sample, Failure> {
+        let nanos = self.server_nanos as f64;
+        match self.plan {
+            Plan::Cycles { count, .. } => Ok(Sample { cost: nanos / f64::from(count), packets: None }),
+            Plan::Idle { count, .. } => {
+                let grown = resident_bytes(self.server.pid())?.saturating_sub(self.resident_before);
+                Ok(Sample { cost: grown as f64 / f64::from(count), packets: None })
+            }
+            Plan::Packets { .. } => {
+                let Tally { sent, delivered, .. } = self.tally;
+                let elapsed = self.tally.elapsed.as_secs_f64();
+                let latencies = &mut self.tally.latencies;
+                latencies.sort_unstable();
+                let packets = Packets {
+                    sent,
+                    delivered,
+                    per_second: delivered as f64 / elapsed,
+                    p50: percentile(latencies, 50),
+                    p99: percentile(latencies, 99),
+                    generator: self.generator_nanos as f64 / 1e9 / elapsed,
+                    generator_lost: self.socket.drops()?,
+                };
+                Ok(Sample { cost: nanos / delivered.max(1) as f64, packets: Some(packets) })
+            }
+        }
     }
 }
 
-type Run = fn(&Socket, &mut [Flow], &Load, Duration, u8) -> Result<Tally, Box<dyn Error>>;
-
-fn packets(
-    load: &Load,
-    run: Run,
-    socket: &Socket,
-    server: &Server,
-    secret: &str,
-) -> Result<Sample, Box<dyn Error>> {
-    let clients = allocate(load, socket, secret)?;
-    let mut flows = Flow::of(&clients, load);
-    run(socket, &mut flows, load, WARM_UP, 1)?;
-    thread::sleep(REST);
-    let (server_before, own_before) = (cpu_nanos(server.pid())?, cpu_nanos(std::process::id())?);
-    let drops_before = socket.drops()?;
-    let mut tally = run(socket, &mut flows, load, MEASURED, 2)?;
-    let own = cpu_nanos(std::process::id())? - own_before;
-    thread::sleep(REST);
-    let cpu = cpu_nanos(server.pid())? - server_before;
-    tally.latencies.sort_unstable();
-    let elapsed = tally.elapsed.as_secs_f64();
-    Ok(Sample {
-        cost: cpu as f64 / tally.delivered.max(1) as f64,
-        packets: Some(Packets {
-            sent: tally.sent,
-            delivered: tally.delivered,
-            per_second: tally.delivered as f64 / elapsed,
-            p50: percentile(&tally.latencies, 50),
-            p99: percentile(&tally.latencies, 99),
-            generator: own as f64 / 1e9 / elapsed,
-            generator_lost: socket.drops()? - drops_before,
-        }),
-    })
-}
-
 /// A load's clients, each with an allocation, a permission for its partner and, where the load says so, a channel.
-fn allocate(load: &Load, socket: &Socket, secret: &str) -> Result<Vec<Client>, Box<dyn Error>> {
-    let mut clients = clients(0, 2 * load.calls, secret);
+fn allocate(load: &Load, socket: &Socket, secret: &str) -> Result<Vec<Client>, Failure> {
+    let mut clients = clients(WARM_UP_CLIENTS, 2 * load.calls, secret);
     perform(socket, &mut clients, &[Step::Challenge, Step::Allocate, Step::CreatePermission])?;
-    perform_where(socket, &mut clients, &[Step::ChannelBind], |number| load.legs.binds(number))?;
+    perform_where(socket, &mut clients, &[Step::ChannelBind], |index| load.legs.binds(index))?;
     Ok(clients)
-}
-
-const CYCLE: [Step; 5] =
-    [Step::Challenge, Step::Allocate, Step::CreatePermission, Step::ChannelBind, Step::Delete];
-
-fn cycles(count: u32, socket: &Socket, server: &Server, secret: &str) -> Result<Sample, Box<dyn Error>> {
-    perform(socket, &mut clients(0, WARM_UP_CLIENTS, secret), &CYCLE)?;
-    let mut clients = clients(WARM_UP_CLIENTS, count, secret);
-    thread::sleep(REST);
-    let before = cpu_nanos(server.pid())?;
-    perform(socket, &mut clients, &CYCLE)?;
-    thread::sleep(REST);
-    let cost = (cpu_nanos(server.pid())? - before) as f64 / f64::from(count);
-    Ok(Sample { cost, packets: None })
-}
-
-fn idle(count: u32, socket: &Socket, server: &Server, secret: &str) -> Result<Sample, Box<dyn Error>> {
-    perform(socket, &mut clients(0, WARM_UP_CLIENTS, secret), &CYCLE)?;
-    thread::sleep(REST);
-    let before = resident_bytes(server.pid())?;
-    let mut clients = clients(WARM_UP_CLIENTS, count, secret);
-    perform(socket, &mut clients, &[Step::Challenge, Step::Allocate])?;
-    thread::sleep(REST);
-    let cost = resident_bytes(server.pid())?.saturating_sub(before) as f64 / f64::from(count);
-    Ok(Sample { cost, packets: None })
 }
 
 /// Of sorted values; 0 without any.

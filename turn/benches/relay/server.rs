@@ -1,14 +1,19 @@
 //! The three servers, each a child process on a free port of 127.0.0.1, ended by its pid when its guard goes.
 
-use std::error::Error;
+use std::convert::Infallible;
+use std::ffi::OsString;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use tempfile::TempDir;
 
+use crate::Failure;
 use crate::control;
 use crate::socket::Socket;
 
@@ -17,6 +22,9 @@ pub const COTURN: &str = "turnserver";
 
 /// Bits a second for each seat, in each direction: no limit that any row comes near.
 const RATE: &str = "8000000000";
+
+/// How long a server may take to answer first.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
@@ -75,24 +83,26 @@ impl Server {
 
 impl Launcher {
     /// Starts a server and waits until it answers.
-    pub fn start(&self, kind: Kind) -> Result<Server, Box<dyn Error>> {
+    pub fn start(&self, kind: Kind) -> Result<Server, Failure> {
         let addr = free_addr()?;
         let errors = self.directory.path().join("stderr");
-        let mut command = match kind {
+        let command = match kind {
             Kind::Ours => self.ours(addr),
             Kind::Coturn => self.coturn(addr)?,
             Kind::Turn => self.turn_crate(addr)?,
         };
+        let mut command = as_child(&command)?;
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(fs::File::create(&errors)?);
-        let child = command.spawn().map_err(|error| {
-            format!("cannot start {}: {error}", Path::new(command.get_program()).display())
-        })?;
-        let server = Server { child, addr };
-        if control::is_answering(&Socket::open(addr)?)? {
-            return Ok(server);
+        let mut server = Server { child: command.spawn()?, addr };
+        let socket = Socket::open(addr)?;
+        let deadline = Instant::now() + PATIENCE;
+        while server.child.try_wait()?.is_none() && Instant::now() < deadline {
+            if control::is_answering(&socket)? {
+                return Ok(server);
+            }
         }
         let said = fs::read_to_string(&errors).unwrap_or_default();
-        Err(format!("{} did not answer within 5 s; it said: {}", kind.name(), said.trim()).into())
+        Err(format!("{} did not start; it said: {}", kind.name(), said.trim()).into())
     }
 
     fn ours(&self, addr: SocketAddr) -> Command {
@@ -104,7 +114,7 @@ impl Launcher {
     }
 
     /// coturn as it runs fastest: UDP alone, no log, no quota, no bandwidth limit, as many relay threads as ours has.
-    fn coturn(&self, addr: SocketAddr) -> Result<Command, Box<dyn Error>> {
+    fn coturn(&self, addr: SocketAddr) -> Result<Command, Failure> {
         let directory = self.directory.path();
         let configuration = format!(
             "listening-ip={ip}\nrelay-ip={ip}\nlistening-port={port}\nrelay-threads={workers}\n\
@@ -126,7 +136,7 @@ impl Launcher {
         Ok(command)
     }
 
-    fn turn_crate(&self, addr: SocketAddr) -> Result<Command, Box<dyn Error>> {
+    fn turn_crate(&self, addr: SocketAddr) -> Result<Command, Failure> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["--serve-turn-crate", &addr.to_string(), "--workers", &self.workers.to_string()]);
         command.arg("--secret-file").arg(self.secret_file());
@@ -138,8 +148,29 @@ impl Launcher {
     }
 }
 
+/// The command by way of this program, which ties the new process to its own life and becomes it.
+fn as_child(command: &Command) -> Result<Command, Failure> {
+    let mut tied = Command::new(std::env::current_exe()?);
+    tied.arg("--as-child").arg(command.get_program()).args(command.get_args());
+    Ok(tied)
+}
+
+/// Becomes another program, which the kernel ends with its parent, even one that is killed.
+pub fn become_child(program_and_arguments: &[OsString]) -> Result<Infallible, Failure> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    let (program, arguments) = program_and_arguments.split_first().ok_or("--as-child names no program")?;
+    let error = Command::new(program).args(arguments).exec();
+    Err(format!("cannot start {}: {error}", Path::new(program).display()).into())
+}
+
+/// Descriptors: some servers need one for each of 5,000 allocations. They inherit what is allowed here.
+pub fn allow_descriptors() -> Result<(), Failure> {
+    let limit = getrlimit(Resource::Nofile);
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?)
+}
+
 /// A port that nobody used a moment ago.
-fn free_addr() -> Result<SocketAddr, Box<dyn Error>> {
+fn free_addr() -> Result<SocketAddr, Failure> {
     Ok(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
@@ -154,7 +185,7 @@ pub fn coturn_version() -> Option<String> {
 }
 
 /// Builds the example relay with the cargo that built this program, into the same target directory.
-pub fn build_relay() -> Result<PathBuf, Box<dyn Error>> {
+pub fn build_relay() -> Result<PathBuf, Failure> {
     let own = std::env::current_exe()?;
     // target/release/deps/relay-<hash>
     let profile = own.parent().filter(|deps| deps.ends_with("deps")).and_then(Path::parent);

@@ -1,6 +1,5 @@
 //! The server of the crate `turn` as a process of its own: this program, started again with `--serve-turn-crate`.
 
-use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use turn::server::Server;
 use turn::server::config::{ConnConfig, ServerConfig};
 use webrtc_util::vnet::net::Net;
 
+use crate::Failure;
 use crate::server::REALM;
 
 /// The passwords that the other two servers expect.
@@ -30,7 +30,7 @@ impl AuthHandler for SharedSecret {
 }
 
 /// Serves until the process is ended.
-pub fn serve(addr: SocketAddr, secret: &str, workers: usize) -> Result<(), Box<dyn Error>> {
+pub fn serve(addr: SocketAddr, secret: &str, workers: usize) -> Result<(), Failure> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(workers).enable_all().build()?;
     runtime.block_on(async {
