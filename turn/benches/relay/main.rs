@@ -16,6 +16,7 @@ mod report;
 mod rows;
 mod server;
 mod socket;
+mod statistics;
 mod turn_crate;
 
 use std::error::Error;
@@ -36,8 +37,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use crate::arguments::Arguments;
 use crate::measure::{SLICES, Sample, Subject};
 use crate::report::{Results, sample_line, tables};
-use crate::rows::Row;
-use crate::server::{Kind, Launcher};
+use crate::server::{Kind, Launcher, Server};
 
 /// What went wrong, as a sentence; it crosses threads.
 type Failure = Box<dyn Error + Send + Sync>;
@@ -62,21 +62,22 @@ fn main() -> Result<(), Failure> {
         arguments.rows().into_iter().map(|row| Results { row, samples: Vec::new() }).collect();
     let mut failed = 0;
     for round in 1..=arguments.rounds {
-        for result in &mut results {
-            if interrupted.load(Ordering::Relaxed) {
-                return Err("interrupted".into());
-            }
+        if interrupted.load(Ordering::Relaxed) {
+            return Err("interrupted".into());
+        }
+        for family in results.chunk_by_mut(|one, next| one.row.family == next.row.family) {
             // Another server is first in each round.
             servers.rotate_left(1);
-            for (kind, outcome) in compare(&launcher, &servers, result.row) {
+            for (place, kind, outcome) in compare(&launcher, &servers, family, &interrupted) {
+                let row = family[place].row;
                 match outcome {
                     Ok(sample) => {
-                        eprintln!("{}", sample_line(round, result.row, kind, &sample));
-                        result.samples.push((round, kind, sample));
+                        eprintln!("{}", sample_line(round, row, kind, &sample));
+                        family[place].samples.push((round, kind, sample));
                     }
                     Err(error) => {
                         failed += 1;
-                        eprintln!("round {round}, {}, {}: failed: {error}", result.row.name, kind.name());
+                        eprintln!("round {round}, {}, {}: failed: {error}", row.name, kind.name());
                     }
                 }
             }
@@ -121,22 +122,29 @@ fn launcher(arguments: &Arguments) -> Result<Launcher, Failure> {
     Ok(Launcher { relay, workers: arguments.workers, directory, secret })
 }
 
-/// One row in one round: fresh servers, slices of their work in turn, and the servers' end.
-fn compare(launcher: &Launcher, servers: &[Kind], row: &Row) -> Vec<(Kind, Result<Sample, Failure>)> {
-    let started: Vec<_> = servers.iter().map(|kind| (*kind, launcher.start(*kind))).collect();
+/// A family of rows in one round: fresh servers for each, slices of their work in turn, so that all meet the same
+/// minute of the machine, and the servers' end. Gives the row's place in the family, the server and its sample.
+fn compare(
+    launcher: &Launcher,
+    servers: &[Kind],
+    family: &[Results],
+    interrupted: &AtomicBool,
+) -> Vec<(usize, Kind, Result<Sample, Failure>)> {
+    let places = (0..family.len()).flat_map(|place| servers.iter().map(move |kind| (place, *kind)));
+    let started: Vec<_> = places.map(|(place, kind)| (place, kind, launcher.start(kind))).collect();
     // In a thread of its own, for its sleep is made precise, and servers started later would inherit that.
     thread::scope(|scope| {
         let measuring = scope.spawn(|| {
-            let mut subjects: Vec<_> = started
-                .into_iter()
-                .map(|(kind, server)| {
-                    let subject =
-                        server.and_then(|server| Subject::prepare(server, row.work, &launcher.secret));
-                    (kind, subject)
-                })
-                .collect();
+            let prepare = |(place, kind, server): (usize, Kind, Result<Server, Failure>)| {
+                let work = family[place].row.work;
+                (place, kind, server.and_then(|server| Subject::prepare(server, work, &launcher.secret)))
+            };
+            let mut subjects: Vec<_> = started.into_iter().map(prepare).collect();
             for _ in 0..SLICES {
-                for (_, subject) in &mut subjects {
+                for (.., subject) in &mut subjects {
+                    if interrupted.load(Ordering::Relaxed) {
+                        *subject = Err("interrupted".into());
+                    }
                     if let Ok(running) = subject
                         && let Err(error) = running.slice()
                     {
@@ -144,7 +152,10 @@ fn compare(launcher: &Launcher, servers: &[Kind], row: &Row) -> Vec<(Kind, Resul
                     }
                 }
             }
-            subjects.into_iter().map(|(kind, subject)| (kind, subject.and_then(Subject::sample))).collect()
+            let sample = |(place, kind, subject): (usize, Kind, Result<Subject, Failure>)| {
+                (place, kind, subject.and_then(Subject::sample))
+            };
+            subjects.into_iter().map(sample).collect()
         });
         measuring.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })

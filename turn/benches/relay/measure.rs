@@ -1,4 +1,4 @@
-//! One row against the running servers, a slice of each in turn, so that all meet the same minute of the machine.
+//! One row against one running server, in slices, so that others can have theirs in between.
 
 use std::thread;
 use std::time::Duration;
@@ -11,14 +11,15 @@ use crate::process::{cpu_nanos, resident_bytes};
 use crate::rows::{Load, Work};
 use crate::server::Server;
 use crate::socket::Socket;
+use crate::statistics::{Spread, percentile};
 
 /// Slices of each server in each round, and how long the packets of one are counted.
-pub const SLICES: u32 = 4;
-const SLICE: Duration = Duration::from_millis(400);
+pub const SLICES: u32 = 10;
+const SLICE: Duration = Duration::from_millis(130);
 /// Load before a slice, not counted: caches and whatever adapts to a rate settle.
-const LEAD_IN: Duration = Duration::from_millis(50);
+const LEAD_IN: Duration = Duration::from_millis(40);
 /// What a server does after its last packet, and the kernel's update of its CPU time.
-const REST: Duration = Duration::from_millis(10);
+const REST: Duration = Duration::from_millis(5);
 /// Clients that come and go before anything is measured.
 const WARM_UP_CLIENTS: u32 = 64;
 
@@ -28,7 +29,7 @@ const CYCLE: [Step; 5] =
 /// What was measured of one server in one row of one round.
 #[derive(Clone, Debug, Default)]
 pub struct Sample {
-    /// CPU nanoseconds per delivered packet or per cycle; for idle allocations, bytes each.
+    /// CPU nanoseconds per delivered packet or per cycle, the median of the slices; for idle allocations, bytes each.
     pub cost: f64,
     pub packets: Option<Packets>,
 }
@@ -55,7 +56,8 @@ pub struct Subject {
     secret: String,
     plan: Plan,
     tally: Tally,
-    server_nanos: u64,
+    /// CPU nanoseconds of the server per packet or cycle, slice by slice.
+    costs: Vec<f64>,
     generator_nanos: u64,
     resident_before: u64,
 }
@@ -92,7 +94,7 @@ impl Subject {
             secret: secret.to_owned(),
             plan,
             tally: Tally::default(),
-            server_nanos: 0,
+            costs: Vec::new(),
             generator_nanos: 0,
             resident_before,
         })
@@ -105,30 +107,41 @@ impl Subject {
         }
         let pids = [self.server.pid(), std::process::id()];
         let before = [cpu_nanos(pids[0])?, cpu_nanos(pids[1])?];
-        match &mut self.plan {
-            Plan::Packets { run, load, flows } => self.tally.add(run(&self.socket, flows, load, SLICE)?),
+        let units = match &mut self.plan {
+            Plan::Packets { run, load, flows } => {
+                let tally = run(&self.socket, flows, load, SLICE)?;
+                let delivered = tally.delivered;
+                self.tally.add(tally);
+                delivered
+            }
             Plan::Cycles { count, next } => {
                 let mut clients = clients(*next, *count / SLICES, &self.secret);
                 perform(&self.socket, &mut clients, &CYCLE)?;
                 *next += *count / SLICES;
+                u64::from(*count / SLICES)
             }
             Plan::Idle { count, next } => {
                 let mut clients = clients(*next, *count / SLICES, &self.secret);
                 perform(&self.socket, &mut clients, &[Step::Challenge, Step::Allocate])?;
                 *next += *count / SLICES;
+                u64::from(*count / SLICES)
             }
-        }
+        };
         self.generator_nanos += cpu_nanos(pids[1])? - before[1];
         thread::sleep(REST);
-        self.server_nanos += cpu_nanos(pids[0])? - before[0];
+        let server_nanos = cpu_nanos(pids[0])? - before[0];
+        // A slice in which nothing arrived has no cost per packet; its loss is told.
+        if units > 0 {
+            self.costs.push(server_nanos as f64 / units as f64);
+        }
         Ok(())
     }
 
     /// What all slices came to. The server ends.
     pub fn sample(mut self) -> Result<Sample, Failure> {
-        let nanos = self.server_nanos as f64;
+        let cost = Spread::of(self.costs).ok_or("nothing was delivered")?.median;
         match self.plan {
-            Plan::Cycles { count, .. } => Ok(Sample { cost: nanos / f64::from(count), packets: None }),
+            Plan::Cycles { .. } => Ok(Sample { cost, packets: None }),
             Plan::Idle { count, .. } => {
                 let grown = resident_bytes(self.server.pid())?.saturating_sub(self.resident_before);
                 Ok(Sample { cost: grown as f64 / f64::from(count), packets: None })
@@ -147,7 +160,7 @@ impl Subject {
                     generator: self.generator_nanos as f64 / 1e9 / elapsed,
                     generator_lost: self.socket.drops()?,
                 };
-                Ok(Sample { cost: nanos / delivered.max(1) as f64, packets: Some(packets) })
+                Ok(Sample { cost, packets: Some(packets) })
             }
         }
     }
@@ -159,9 +172,4 @@ fn allocate(load: &Load, socket: &Socket, secret: &str) -> Result<Vec<Client>, F
     perform(socket, &mut clients, &[Step::Challenge, Step::Allocate, Step::CreatePermission])?;
     perform_where(socket, &mut clients, &[Step::ChannelBind], |index| load.legs.binds(index))?;
     Ok(clients)
-}
-
-/// Of sorted values; 0 without any.
-fn percentile(sorted: &[u64], percent: usize) -> u64 {
-    sorted.get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1))).copied().unwrap_or(0)
 }

@@ -5,6 +5,7 @@ use std::fs;
 use crate::measure::{Packets, Sample};
 use crate::rows::{Row, Work};
 use crate::server::{Kind, coturn_version};
+use crate::statistics::Spread;
 
 /// More loss than this is said aloud.
 const LOSS: f64 = 0.01;
@@ -13,29 +14,6 @@ const LOSS: f64 = 0.01;
 pub struct Results {
     pub row: &'static Row,
     pub samples: Vec<(u32, Kind, Sample)>,
-}
-
-/// Median, least and greatest.
-struct Spread {
-    median: f64,
-    least: f64,
-    greatest: f64,
-}
-
-impl Spread {
-    fn of(mut values: Vec<f64>) -> Option<Self> {
-        values.sort_by(f64::total_cmp);
-        let (least, greatest) = (*values.first()?, *values.last()?);
-        let middle = values.len() / 2;
-        let is_even = values.len().is_multiple_of(2);
-        let median = if is_even { f64::midpoint(values[middle - 1], values[middle]) } else { values[middle] };
-        Some(Spread { median, least, greatest })
-    }
-
-    fn text(&self, digits: usize) -> String {
-        let Spread { median, least, greatest } = self;
-        format!("{median:.digits$} ({least:.digits$}..{greatest:.digits$})")
-    }
 }
 
 impl Results {
@@ -132,17 +110,16 @@ fn line(result: &Results, kind: Kind) -> Option<String> {
 /// What indications cost compared with channels, ours with ours, round by round.
 fn channel_ratios(results: &[Results]) -> String {
     let mut text = String::new();
-    let find = |name: &str| results.iter().find(|result| result.row.name == name);
-    for legs in ["firefox", "mixed"] {
-        for shape in ["singles", "bursts"] {
-            let name = format!("{legs}-{shape}");
-            let (Some(with), Some(without)) = (find(&name), find(shape)) else { continue };
+    for family in results.chunk_by(|one, next| one.row.family == next.row.family) {
+        let Some((channels, others)) = family.split_first() else { continue };
+        for other in others {
             let ratio = |(round, _, sample): &(u32, Kind, Sample)| {
-                let (.., channels) = without.of(Kind::Ours).find(|(of, ..)| of == round)?;
-                Some(sample.cost / channels.cost)
+                let (.., with_channels) = channels.of(Kind::Ours).find(|(of, ..)| of == round)?;
+                Some(sample.cost / with_channels.cost)
             };
-            let Some(spread) = Spread::of(with.of(Kind::Ours).filter_map(ratio).collect()) else { continue };
-            text += &format!("- {name} costs ours {} times what {shape} cost it\n", spread.text(2));
+            let Some(spread) = Spread::of(other.of(Kind::Ours).filter_map(ratio).collect()) else { continue };
+            let (name, spread, than) = (other.row.name, spread.text(2), channels.row.name);
+            text += &format!("- {name} cost ours {spread} times what {than} cost it in the same round\n");
         }
     }
     text

@@ -63,6 +63,8 @@ pub struct Row {
     /// As `--only` names it.
     pub name: &'static str,
     pub about: &'static str,
+    /// Rows of one family stand together and are measured together, for they are compared with its first.
+    pub family: &'static str,
     pub work: Work,
 }
 
@@ -77,52 +79,62 @@ pub const ROWS: &[Row] = &[
     Row {
         name: "singles",
         about: "single packets of 1200 bytes, ChannelData, 3,000/s, each alone",
+        family: "singles",
         work: Work::Paced(SINGLES),
+    },
+    Row {
+        name: "firefox-singles",
+        about: "singles, Send indication in, Data indication out",
+        family: "singles",
+        work: Work::Paced(Load { legs: Legs::Indications, ..SINGLES }),
+    },
+    Row {
+        name: "mixed-singles",
+        about: "singles, a channel on one leg, indications on the other",
+        family: "singles",
+        work: Work::Paced(Load { legs: Legs::Mixed, ..SINGLES }),
     },
     Row {
         name: "bursts",
         about: "bursts of 8 x 1200 bytes, plain sends, 2,000 bursts/s",
+        family: "bursts",
         work: Work::Paced(BURSTS),
+    },
+    Row {
+        name: "firefox-bursts",
+        about: "bursts, Send indication in, Data indication out",
+        family: "bursts",
+        work: Work::Paced(Load { legs: Legs::Indications, ..BURSTS }),
+    },
+    Row {
+        name: "mixed-bursts",
+        about: "bursts, a channel on one leg, indications on the other",
+        family: "bursts",
+        work: Work::Paced(Load { legs: Legs::Mixed, ..BURSTS }),
     },
     Row {
         name: "trains",
         about: "trains of 16 x 1200 bytes, UDP_SEGMENT and UDP_GRO, 1,000 trains/s",
+        family: "trains",
         work: Work::Paced(TRAINS),
     },
     Row {
         name: "audio",
         about: "300 streams of 160 bytes, 50 packets/s each, evenly spread",
+        family: "audio",
         work: Work::Paced(AUDIO),
-    },
-    Row {
-        name: "firefox-singles",
-        about: "singles, Send indication in, Data indication out",
-        work: Work::Paced(Load { legs: Legs::Indications, ..SINGLES }),
-    },
-    Row {
-        name: "firefox-bursts",
-        about: "bursts, Send indication in, Data indication out",
-        work: Work::Paced(Load { legs: Legs::Indications, ..BURSTS }),
-    },
-    Row {
-        name: "mixed-singles",
-        about: "singles, a channel on one leg, indications on the other",
-        work: Work::Paced(Load { legs: Legs::Mixed, ..SINGLES }),
-    },
-    Row {
-        name: "mixed-bursts",
-        about: "bursts, a channel on one leg, indications on the other",
-        work: Work::Paced(Load { legs: Legs::Mixed, ..BURSTS }),
     },
     Row {
         name: "saturated",
         about: "trains of 16 x 1200 bytes, as fast as they are relayed",
+        family: "saturated",
         work: Work::Saturating(TRAINS),
     },
     Row {
         name: "cycles",
         about: "Allocate (with its challenge), CreatePermission, ChannelBind, delete",
+        family: "cycles",
         work: Work::Cycles(1600),
     },
-    Row { name: "idle", about: "5,000 idle allocations, two a call", work: Work::Idle(5000) },
+    Row { name: "idle", about: "5,000 idle allocations, two a call", family: "idle", work: Work::Idle(5000) },
 ];
