@@ -58,6 +58,13 @@ pub struct Client {
     transaction: u128,
 }
 
+/// The password of a user name: base64(HMAC-SHA1(secret, user name)).
+pub fn password(secret: &str, username: &str) -> String {
+    let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
+    mac.update(username.as_bytes());
+    BASE64_STANDARD.encode(mac.finalize().into_bytes())
+}
+
 /// A Binding request, to see whether a server answers.
 pub fn binding_request() -> Vec<u8> {
     write(MessageClass::Request, BINDING, 1, &[]).finish()
@@ -69,9 +76,7 @@ impl Client {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let expiry = (now + Duration::from_secs(900)).as_secs();
         let username = format!("{expiry}:call{}:{}", number / 2, number % 2);
-        let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
-        mac.update(username.as_bytes());
-        let password = BASE64_STANDARD.encode(mac.finalize().into_bytes());
+        let password = password(secret, &username);
         Client {
             number,
             username,
@@ -119,7 +124,11 @@ impl Client {
             return Ok(false);
         }
         let value = |kind| message.raw_attribute(AttributeType::new(kind));
-        let code = value(ERROR_CODE).map_or(0, |raw| u16::from(raw.value[2]) * 100 + u16::from(raw.value[3]));
+        let code = match value(ERROR_CODE).as_ref().map(|raw| &*raw.value) {
+            Some([_, _, class, number, ..]) => u16::from(*class) * 100 + u16::from(*number),
+            Some(_) => return Err("an ERROR-CODE of less than 4 bytes".to_owned()),
+            None => 0,
+        };
         match (step, code) {
             (Step::Challenge, 401) => {
                 let (realm, nonce) = value(REALM).zip(value(NONCE)).ok_or("a 401 without realm and nonce")?;

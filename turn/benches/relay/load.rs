@@ -98,16 +98,15 @@ impl Flow {
 
 /// Sends a load's events for some time, evenly spread, one flow after the other, and counts what arrives.
 ///
-/// The pace is kept on average; an event that comes late
-/// pushes later ones back rather than having them follow on its heels.
+/// The pace is kept on average, but an event that comes late by half an interval or more pushes the later ones back:
+/// they do not follow on its heels.
 pub fn paced(socket: &Socket, flows: &mut [Flow], load: &Load, duration: Duration) -> Result<Tally, Failure> {
     // By default the kernel lets a thread sleep 50 us longer than asked for.
     rustix::thread::set_current_timer_slack(NonZeroU64::new(1))?;
     let interval = Duration::from_secs(1) / load.events_per_second;
     let events = duration.as_nanos() / interval.as_nanos();
     let mut counter = Counter::new();
-    let started = Instant::now();
-    let mut due = started;
+    let mut due = Instant::now();
     for event in 0..events {
         let now = sleep_until(due);
         due = if now < due + interval / 2 { due + interval } else { now + interval };
@@ -115,9 +114,7 @@ pub fn paced(socket: &Socket, flows: &mut [Flow], load: &Load, duration: Duratio
         counter.tally.sent += flows[flow].send(socket, load.shape)?;
         counter.take(socket, flows)?;
     }
-    counter.drain(socket, flows)?;
-    counter.tally.elapsed = started.elapsed();
-    Ok(counter.tally)
+    counter.drain(socket, flows)
 }
 
 fn sleep_until(due: Instant) -> Instant {
@@ -143,7 +140,7 @@ pub fn saturating(
     const STALL: Duration = Duration::from_millis(20);
     let mut counter = Counter::new();
     let started = Instant::now();
-    let (mut lost, mut last_receipt, mut event) = (0, started, 0);
+    let (mut lost, mut moved, mut event) = (0, started, 0);
     while started.elapsed() < duration {
         while counter.tally.sent < counter.tally.delivered + lost + WINDOW {
             let flow = event % flows.len();
@@ -151,29 +148,30 @@ pub fn saturating(
             event += 1;
         }
         if counter.take(socket, flows)? > 0 {
-            last_receipt = Instant::now();
+            moved = Instant::now();
             // What had only been late.
             lost = lost.min(counter.tally.sent - counter.tally.delivered);
-        } else if last_receipt.elapsed() > STALL {
+        } else if moved.elapsed() > STALL {
             lost = counter.tally.sent - counter.tally.delivered;
-            last_receipt = Instant::now();
+            moved = Instant::now();
         }
     }
-    counter.tally.elapsed = started.elapsed();
-    counter.drain(socket, flows)?;
-    Ok(counter.tally)
+    counter.drain(socket, flows)
 }
 
 /// Counts what arrives of one run, told from an earlier one by when it was sent.
 struct Counter {
-    started: u64,
+    started: Instant,
+    /// The same, in unix nanoseconds.
+    started_at: u64,
     batch: Batch,
     tally: Tally,
 }
 
 impl Counter {
     fn new() -> Self {
-        Counter { started: unix_nanos(), batch: Batch::new(), tally: Tally::default() }
+        let (started, started_at) = (Instant::now(), unix_nanos());
+        Counter { started, started_at, batch: Batch::new(), tally: Tally::default() }
     }
 
     /// Takes all that is there; gives the number of packets.
@@ -182,11 +180,15 @@ impl Counter {
         loop {
             let count = socket.receive(&mut self.batch)?;
             if count == 0 {
-                return Ok(self.tally.delivered - before);
+                let taken = self.tally.delivered - before;
+                if taken > 0 {
+                    self.tally.elapsed = self.started.elapsed();
+                }
+                return Ok(taken);
             }
             for received in self.batch.datagrams(count) {
                 let Some((flow, sent_at)) = payload(received.bytes).and_then(stamp) else { continue };
-                let is_of_this_run = sent_at >= self.started;
+                let is_of_this_run = sent_at >= self.started_at;
                 if is_of_this_run && flows.get(flow).is_some_and(|flow| flow.to == received.to) {
                     self.tally.delivered += 1;
                     self.tally.latencies.push(received.at.saturating_sub(sent_at));
@@ -196,7 +198,7 @@ impl Counter {
     }
 
     /// Waits for what is still under way.
-    fn drain(&mut self, socket: &Socket, flows: &[Flow]) -> Result<(), Failure> {
+    fn drain(mut self, socket: &Socket, flows: &[Flow]) -> Result<Tally, Failure> {
         let mut last_receipt = Instant::now();
         while self.tally.delivered < self.tally.sent && last_receipt.elapsed() < SILENCE {
             if self.take(socket, flows)? > 0 {
@@ -205,7 +207,7 @@ impl Counter {
                 thread::sleep(Duration::from_millis(1));
             }
         }
-        Ok(())
+        Ok(self.tally)
     }
 }
 

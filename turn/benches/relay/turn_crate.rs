@@ -4,10 +4,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
-use sha1::Sha1;
 use tokio::net::UdpSocket;
 use turn::auth::{AuthHandler, generate_auth_key};
 use turn::relay::relay_static::RelayAddressGeneratorStatic;
@@ -16,6 +12,7 @@ use turn::server::config::{ConnConfig, ServerConfig};
 use webrtc_util::vnet::net::Net;
 
 use crate::Failure;
+use crate::client::password;
 use crate::server::REALM;
 
 /// The passwords that the other two servers expect.
@@ -23,9 +20,7 @@ struct SharedSecret(String);
 
 impl AuthHandler for SharedSecret {
     fn auth_handle(&self, username: &str, realm: &str, _: SocketAddr) -> Result<Vec<u8>, turn::Error> {
-        let mut mac = Hmac::<Sha1>::new_from_slice(self.0.as_bytes()).expect("HMAC takes keys of any length");
-        mac.update(username.as_bytes());
-        Ok(generate_auth_key(username, realm, &BASE64_STANDARD.encode(mac.finalize().into_bytes())))
+        Ok(generate_auth_key(username, realm, &password(&self.0, username)))
     }
 }
 
