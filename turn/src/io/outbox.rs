@@ -177,3 +177,53 @@ fn gather<'a>(piece: &'a Piece, batch: &'a Batch, parts: &mut [IoSlice<'a>]) -> 
     }
     count
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(port: u16) -> FiveTuple {
+        FiveTuple::udp(([198, 51, 100, 7], port).into(), ([203, 0, 113, 9], 3478).into())
+    }
+
+    /// What would be sent: to which client, how many datagrams, of what length.
+    fn runs(deliveries: &[(u16, usize, usize)]) -> Vec<(u16, usize, usize)> {
+        let mut outbox = Outbox::default();
+        for (position, (port, length, count)) in deliveries.iter().enumerate() {
+            let (to, body) = (client(*port), 0..length * count);
+            let delivery = Delivery { to, header: None, body, count: *count, padding: 0 };
+            outbox.push(delivery, position, 0);
+        }
+        let summary = |run: &Run| (run.to.client.socket_addr().port(), run.count, run.segment);
+        for run in &outbox.runs {
+            let bytes: usize = outbox.pieces_of(run).map(Piece::len).sum();
+            assert_eq!(bytes, run.bytes);
+            let buffers: Vec<usize> = outbox.pieces_of(run).map(|piece| piece.buffer).collect();
+            assert!(buffers.is_sorted(), "in the order they came in");
+        }
+        outbox.runs.iter().map(summary).collect()
+    }
+
+    #[test]
+    fn datagrams_of_one_length_for_one_client_leave_together_whatever_lies_between_them() {
+        assert_eq!(runs(&[(1, 100, 1), (2, 80, 1), (1, 100, 1), (2, 80, 1)]), [(1, 2, 100), (2, 2, 80)]);
+    }
+
+    #[test]
+    fn a_shorter_one_ends_a_run_and_a_longer_one_begins_the_next() {
+        assert_eq!(runs(&[(1, 100, 1), (1, 40, 1), (1, 100, 1)]), [(1, 2, 100), (1, 1, 100)]);
+        assert_eq!(runs(&[(1, 100, 1), (1, 101, 1)]), [(1, 1, 100), (1, 1, 101)]);
+    }
+
+    #[test]
+    fn trains_join_with_trains_of_their_length_only() {
+        assert_eq!(runs(&[(1, 100, 3), (1, 100, 4), (1, 100, 1), (1, 40, 1)]), [(1, 9, 100)]);
+        assert_eq!(runs(&[(1, 100, 3), (1, 40, 2)]), [(1, 3, 100), (1, 2, 40)]);
+    }
+
+    #[test]
+    fn a_run_has_64_datagrams_and_65_000_bytes_at_most() {
+        assert_eq!(runs(&[(1, 10, 60), (1, 10, 5), (1, 10, 1)]), [(1, 60, 10), (1, 6, 10)]);
+        assert_eq!(runs(&[(1, 1_200, 54), (1, 1_200, 1)]), [(1, 54, 1_200), (1, 1, 1_200)]);
+    }
+}

@@ -4,6 +4,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 use mio::{Interest, Registry, Token};
+use nix::sys::socket::sockopt::ReceiveTimestampns;
 use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
 use socket2::{Domain, MsgHdr, Protocol, SockAddr, SockRef, Socket as Socket2, Type};
 
@@ -54,6 +55,15 @@ fn bound(addr: SocketAddr, sharing: Sharing) -> io::Result<UdpSocket> {
     let _ = socket.set_send_buffer_size(KERNEL_BUFFER);
     socket.bind(&addr.into())?;
     Ok(socket.into())
+}
+
+/// Takes back what QUIC would want to know of each datagram and a relay does not: the time of its arrival and its class
+/// of service. Each costs something for every datagram; a system that keeps them costs only that.
+fn without_extras(socket: &UdpSocket) {
+    let _ = nix::sys::socket::setsockopt(socket, ReceiveTimestampns, &false);
+    let socket = SockRef::from(socket);
+    let _ = socket.set_recv_tos_v4(false);
+    let _ = socket.set_recv_tclass_v6(false);
 }
 
 /// A non-blocking UDP socket that tells and sets local addresses.
@@ -112,6 +122,7 @@ impl Batch {
 impl Socket {
     pub(crate) fn new(socket: UdpSocket) -> io::Result<Self> {
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        without_extras(&socket);
         let local = socket.local_addr()?;
         Ok(Socket { socket: mio::net::UdpSocket::from_std(socket), state, local })
     }
