@@ -14,6 +14,8 @@
 mod certificate;
 mod coturn;
 mod pairs;
+#[allow(dead_code, reason = "tests/socket uses the rest")]
 mod programs;
+#[allow(dead_code, reason = "as above")]
 mod relay;
 mod uclient;

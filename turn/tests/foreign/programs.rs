@@ -34,6 +34,13 @@ impl Running {
         self.0.stdout.take().expect("piped, and not taken before")
     }
 
+    /// The process that runs under `timeout`.
+    pub fn pid(&self) -> u32 {
+        let timeout = self.0.id();
+        let children = std::fs::read_to_string(format!("/proc/{timeout}/task/{timeout}/children")).unwrap();
+        children.trim().parse().expect("one process runs under timeout")
+    }
+
     /// Asks it to end: SIGTERM, which the `timeout` of [`limited`] hands on.
     pub fn terminate(&self) {
         let asked = Command::new("kill").arg(self.0.id().to_string()).status().unwrap();

@@ -45,12 +45,17 @@ pub struct Counters(String);
 impl Relay {
     /// Starts it on an address of this machine.
     pub fn start(ip: &str) -> Self {
+        Relay::start_with(ip, 120, &[])
+    }
+
+    /// Starts it for so many seconds at most, with more options.
+    pub fn start_with(ip: &str, seconds: u32, options: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let secret = home.path().join("secret");
         fs::write(&secret, SECRET).unwrap();
         let certificate = Certificate::make(home.path());
         let any_port = format!("{ip}:0");
-        let mut command = limited(120, built_example());
+        let mut command = limited(seconds, built_example());
         command
             .args(["--udp", &any_port, "--tcp", &any_port, "--tls", &any_port])
             .arg("--cert")
@@ -60,6 +65,7 @@ impl Relay {
             .arg("--secret-file")
             .arg(&secret)
             .args(["--realm", "visavis"])
+            .args(options)
             .stdout(Stdio::piped());
         let mut running = Running::start(&mut command);
         let mut lines = BufReader::new(running.stdout()).lines();
@@ -69,6 +75,10 @@ impl Relay {
 
     pub fn addr(&self, transport: Transport) -> SocketAddr {
         self.listening[transport as usize]
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.running.pid()
     }
 
     /// Ends it with SIGTERM.

@@ -7,6 +7,19 @@
 #[allow(dead_code, reason = "each test binary uses its part")]
 mod support;
 
+#[path = "../foreign/certificate.rs"]
+mod certificate;
+#[path = "../foreign/programs.rs"]
+#[allow(dead_code, reason = "tests/foreign uses the rest")]
+mod programs;
+#[path = "../foreign/relay.rs"]
+#[allow(dead_code, reason = "as above")]
+mod relay;
+
+mod crossing;
+mod descriptors;
+mod flood;
 mod foreign_client;
 mod over_sockets;
 mod streams;
+mod workers;

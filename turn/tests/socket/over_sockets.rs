@@ -33,7 +33,7 @@ pub struct Party {
 }
 
 impl Party {
-    fn new(credential: Credential, server: SocketAddr) -> Self {
+    pub fn new(credential: Credential, server: SocketAddr) -> Self {
         let any: SocketAddr = if server.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" }.parse().unwrap();
         let socket = UdpSocket::bind(any).unwrap();
         // Fails the test instead of hanging it; nothing is measured with it.
@@ -55,7 +55,7 @@ impl Party {
         self.client.learn(&challenge);
     }
 
-    fn exchange(&self, request: &[u8]) -> Answer {
+    pub fn exchange(&self, request: &[u8]) -> Answer {
         self.socket.send(request).unwrap();
         self.receive()
     }

@@ -85,7 +85,7 @@ pub fn connect(server: SocketAddr) -> TcpStream {
     stream
 }
 
-trait Pipe: Read + Write + Send {}
+pub trait Pipe: Read + Write + Send {}
 
 impl<T: Read + Write + Send> Pipe for T {}
 
@@ -96,7 +96,7 @@ pub struct StreamParty {
 }
 
 impl StreamParty {
-    fn new(credential: Credential, stream: Box<dyn Pipe>) -> Self {
+    pub fn new(credential: Credential, stream: Box<dyn Pipe>) -> Self {
         let mut party = StreamParty { client: Client::new(credential), stream };
         let request = party.client.unsigned(ALLOCATE, &[UDP]);
         let challenge = party.exchange(&request);
@@ -127,7 +127,7 @@ impl StreamParty {
         Answer(frame)
     }
 
-    fn exchange(&mut self, message: &[u8]) -> Answer {
+    pub fn exchange(&mut self, message: &[u8]) -> Answer {
         self.send(message);
         self.receive()
     }
