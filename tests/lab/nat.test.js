@@ -92,7 +92,7 @@ const CASES = [
 
 const skip = process.env.VISAVIS_LAB ? false : (process.env.VISAVIS_NO_LAB ?? "run it by tests/lab/in-lab");
 
-describe("the NAT lab", { skip }, () => {
+describe("the NAT lab", () => {
   const table = new Table();
   const routers = { patient: new Router("patient-router", "10.1.0.2"), doctor: new Router("doctor-router", "10.2.0.2") };
   /** @type {Server} */
@@ -100,7 +100,7 @@ describe("the NAT lab", { skip }, () => {
   /** @type {Record<"chromium" | "firefox" | "six" | "doctor", import("../browser/lib/browser.js").Browser>} */
   let browsers;
 
-  before(async () => {
+  if (!skip) before(async () => {
     const lab = process.env.VISAVIS_LAB ?? "";
     await Promise.all(SIDES.map((side) => routers[side].become(plain)));
     server = await Server.start({
@@ -108,27 +108,28 @@ describe("the NAT lab", { skip }, () => {
       listen: "[::]:443",
       args: ["--public-url", "https://video.lab.test", "--certificate", join(lab, "server.crt"), "--certificate-key", join(lab, "server.key")],
     });
-    browsers = {
-      chromium: await launch("chromium"),
-      six: await launch("chromium", { network: "patient6" }),
-      doctor: await launch("chromium", { network: "doctor" }),
-      firefox: await launch("firefox", { loopback: false, authority: join(lab, "authority.crt") }),
-    };
+    const [chromium, six, doctor, firefox] = await Promise.all([
+      launch("chromium"),
+      launch("chromium", { network: "patient6" }),
+      launch("chromium", { network: "doctor" }),
+      launch("firefox", { loopback: false, authority: join(lab, "authority.crt") }),
+    ]);
+    browsers = { chromium, six, doctor, firefox };
   });
   afterEach(leaveAll);
   after(async () => {
     await cleanUp(server);
-    console.log(table.toString());
+    if (!skip) console.log(table.toString());
   });
 
   for (const one of CASES) {
-    test(`${one.name}: ${inWords(one.path)}`, async () => {
+    test(`${one.name}: ${inWords(one.path)}`, { skip }, async () => {
       const meeting = await call(one);
       await provesItself(one, meeting);
     });
   }
 
-  test("the direct path is cut in mid-call: the call comes back over the relay, and goes on when the path is given back", async () => {
+  test("the direct path is cut in mid-call: the call comes back over the relay, and goes on when the path is given back", { skip }, async () => {
     const meeting = await call({ name: "the direct path cut in mid-call", routers: both(plain), path: "direct" });
     const visits = [meeting.patient, meeting.doctor];
     await Promise.all(visits.map((visit) => visit.sample()));
@@ -141,10 +142,10 @@ describe("the NAT lab", { skip }, () => {
     await internet.mend();
     await Promise.all(visits.map((visit) => visit.receives({ frames: 60, packets: 150 })));
     table.note("the same after the cut", overUdp, after, `without a new frame: patient ${interruption[0]} ms, doctor ${interruption[1]} ms`);
-    table.note("the same, the path given back", "direct", await chosen(meeting), "went on");
+    table.note("the same, the path given back", "either", await chosen(meeting), "went on");
   });
 
-  test("Firefox, given a refused candidate of the relay's address before any other, connects all the same", async () => {
+  test("Firefox, given a refused candidate of the relay's address before any other, connects all the same", { skip }, async () => {
     const dead = 9;
     const firstCandidate = `candidate:1 1 UDP ${HIGHEST_PRIORITY} ${VIRTUAL} ${dead} typ relay raddr 0.0.0.0 rport 0`;
     await call({ name: "Firefox with a dead candidate first", routers: both(symmetric), path: overUdp, patient: "firefox" }, { patient: { firstCandidate } });
@@ -152,7 +153,7 @@ describe("the NAT lab", { skip }, () => {
     assert.deepEqual([...permissions.keys()], [dead], "Firefox asked one permission for the address, by the dead port");
   });
 
-  test("Firefox goes on when the allocation it saw first is deleted in mid-call", { timeout: 2 * RENEWAL_MS }, async () => {
+  test("Firefox goes on when the allocation it saw first is deleted in mid-call", { skip, timeout: 2 * RENEWAL_MS }, async () => {
     const first = { name: "Firefox, the first-seen allocation deleted", routers: both(symmetric), path: overUdp, patient: /** @type {const} */ ("firefox") };
     const asked = async () => [...(await routers.patient.permissions()).keys()];
     const meeting = await call(first, { patient: { firstPreference: OVER_TCP } }, async ({ patient }) => {

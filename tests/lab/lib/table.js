@@ -1,7 +1,7 @@
 /** What every case expected and what each side's browser chose, as one table of plain text. */
 
 /** @typedef {{ types: string, leg: string }} Pair */
-/** @typedef {"direct" | { patient: string, doctor: string }} Path */
+/** @typedef {string | { patient: string, doctor: string }} Path  a word, or how each side reaches the relay */
 
 const HEAD = ["case", "expected", "patient's pair", "doctor's pair", "measured"];
 
@@ -16,7 +16,7 @@ export class Table {
    * @param {string} measured
    */
   note(name, expected, { patient, doctor }, measured) {
-    this.#rows.push([name, expected === "direct" ? expected : `relay ${expected.patient} / ${expected.doctor}`, told(patient), told(doctor), measured]);
+    this.#rows.push([name, typeof expected === "string" ? expected : `relay ${expected.patient} / ${expected.doctor}`, told(patient), told(doctor), measured]);
   }
 
   toString() {
