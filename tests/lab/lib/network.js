@@ -7,7 +7,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 
-/** Chromium's and Firefox's word for the fixed bytes 4 to 8 of every STUN message (RFC 8489 §5). */
+/** Bytes 4 to 8 of every STUN message (RFC 8489 §5). */
 const MAGIC_COOKIE = 0x2112a442;
 /** The address under which the relay's clients see each other, as STUN writes it (RFC 8489 §14.2). */
 const VIRTUAL_ADDRESS_XORED = (0xc0000201 ^ MAGIC_COOKIE) >>> 0;
@@ -23,18 +23,18 @@ const CREATE_PERMISSION = 0x0008;
  * @property {boolean} [narrow]  1 Mbit/s each way
  */
 
-/** @typedef {{ space: string, inside: string }} Place */
-
 export class Router {
   #space;
+  #home;
   #inside;
 
   /**
-   * @param {string} space   the network namespace it is
-   * @param {string} inside  who lives behind it
+   * @param {"patient" | "doctor"} home  the network namespace behind it
+   * @param {string} inside              the address of who lives there
    */
-  constructor(space, inside) {
-    this.#space = space;
+  constructor(home, inside) {
+    this.#space = `${home}-router`;
+    this.#home = home;
     this.#inside = inside;
   }
 
@@ -64,14 +64,21 @@ export class Router {
    * @returns {Promise<Map<number, number>>}
    */
   async permissions() {
-    const { nftables } = JSON.parse(await run(this.#space, "nft", "-j", "list", "set", "inet", "lab", "permissions"));
-    const elements = nftables.find((/** @type {any} */ { set }) => set).set.elem ?? [];
+    const elements = await this.#set("permissions");
     return new Map(elements.map((/** @type {any} */ { elem }) => [elem.val ^ (MAGIC_COOKIE >>> 16), elem.counter.packets]));
   }
 
-  /** From now on every TCP connection that carries STUN without TLS ends with a reset, at both its ends. */
-  async resetPlainStun() {
-    await nft(this.#space, "insert rule inet lab forward ct mark 1 counter name resets reject with tcp reset");
+  /** Breaks every TCP connection from inside that carried STUN without TLS. @returns {Promise<number>} how many */
+  async breakStunStreams() {
+    const ports = /** @type {number[]} */ (await this.#set("streams"));
+    const broken = await Promise.all(ports.map((port) => run(this.#home, "ss", "--kill", "--no-header", "state", "established", "sport", "=", `:${port}`)));
+    return broken.join("").split("\n").filter(Boolean).length;
+  }
+
+  /** @param {string} name */
+  async #set(name) {
+    const { nftables } = JSON.parse(await run(this.#space, "nft", "-j", "list", "set", "inet", "lab", name));
+    return nftables.find((/** @type {any} */ { set }) => set).set.elem ?? [];
   }
 }
 
@@ -117,8 +124,8 @@ function rules({ nat, firewall, lossy, inside }) {
       counter blockedTcp { }
       counter blockedStun { }
       counter lost { }
-      counter resets { }
       set used { type inet_service; flags dynamic, timeout; timeout 2m; }
+      set streams { type inet_service; size 1000; flags dynamic; }
       set permissions { typeof @th,272,16; size 1000; flags dynamic; }
 
       chain input {
@@ -135,7 +142,7 @@ function rules({ nat, firewall, lossy, inside }) {
         ${firewall === "open" ? "" : "meta l4proto udp counter name blockedUdp drop"}
         ${only443 ? "tcp dport != 443 counter name blockedTcp drop" : ""}
         ${firewall === "onlyTls" ? `tcp dport 443 @ih,32,32 ${MAGIC_COOKIE} counter name blockedStun drop` : ""}
-        tcp dport 443 @ih,32,32 ${MAGIC_COOKIE} ct mark set 1
+        tcp dport 443 @ih,32,32 ${MAGIC_COOKIE} update @streams { tcp sport }
         accept
       }
       chain note {
