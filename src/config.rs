@@ -9,6 +9,8 @@ use ipnet::IpNet;
 use tracing::level_filters::LevelFilter;
 use url::Url;
 
+use crate::tls::Pair;
+
 /// Everything an operator may set. Flags win over the environment.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Config {
@@ -16,7 +18,7 @@ pub struct Config {
     #[arg(long, env = "VISAVIS_DATA_DIR", default_value = "visavis-data", global = true, value_name = "DIR")]
     pub data_dir: PathBuf,
 
-    /// Address and port for HTTP (TCP) and the relay (UDP, same number); port 0 takes a free one
+    /// Address and port for pages, signaling and the relay (TCP, and UDP of the same number); port 0 takes a free one
     #[arg(
         long,
         env = "VISAVIS_LISTEN",
@@ -26,9 +28,29 @@ pub struct Config {
     )]
     pub listen: SocketAddr,
 
-    /// Where people reach this server, e.g. https://video.example.org [default: http://localhost and the port]
+    /// Where people reach this server, e.g. https://video.example.org [default: localhost and the port; https with a certificate]
     #[arg(long, env = "VISAVIS_PUBLIC_URL", value_parser = parse_public_url, global = true, value_name = "URL")]
     pub public_url: Option<Url>,
+
+    /// File that holds the certificate and its chain (PEM): TLS on the port of --listen; a renewed file is taken without a restart
+    #[arg(long, env = "VISAVIS_CERTIFICATE", global = true, value_name = "FILE")]
+    pub certificate: Option<PathBuf>,
+
+    /// File that holds the certificate's key (PEM)
+    #[arg(long, env = "VISAVIS_CERTIFICATE_KEY", global = true, value_name = "FILE")]
+    pub certificate_key: Option<PathBuf>,
+
+    /// For a first try: TLS with a certificate made here and kept in the data directory; browsers warn of it
+    #[arg(long, env = "VISAVIS_SELF_MADE_CERTIFICATE", global = true)]
+    pub self_made_certificate: bool,
+
+    /// One more address and port for the relay alone (UDP and TCP), e.g. [::]:3478, for firewalls that know TURN by its port
+    #[arg(long, env = "VISAVIS_TURN_LISTEN", global = true, value_name = "ADDR:PORT")]
+    pub turn_listen: Option<SocketAddr>,
+
+    /// Threads of the relay [default: one for each core, 8 at most]
+    #[arg(long, env = "VISAVIS_WORKERS", value_parser = parse_workers, global = true, value_name = "N")]
+    pub workers: Option<usize>,
 
     /// Practice's name, shown to patients
     #[arg(long, env = "VISAVIS_PRACTICE_NAME", global = true, value_name = "NAME")]
@@ -106,8 +128,63 @@ impl Config {
 
     /// The public URL, by the port in use where none is configured.
     pub fn public_url(&self, port: u16) -> Url {
-        let local = || Url::parse(&format!("http://localhost:{port}")).expect("a host and a port make a URL");
+        let scheme = if self.certificate.is_some() || self.self_made_certificate { "https" } else { "http" };
+        let local =
+            || Url::parse(&format!("{scheme}://localhost:{port}")).expect("a host and a port make a URL");
         self.public_url.clone().unwrap_or_else(local)
+    }
+
+    /// Where the certificate comes from; a sentence where the flags contradict each other.
+    pub fn certificate_source(&self) -> Result<CertificateSource, String> {
+        let source = match (&self.certificate, &self.certificate_key, self.self_made_certificate) {
+            (None, None, false) => return Ok(CertificateSource::None),
+            (None, None, true) => CertificateSource::SelfMade,
+            (Some(certificate), Some(key), false) => {
+                CertificateSource::Files(Pair { certificate: certificate.clone(), key: key.clone() })
+            }
+            (Some(_), Some(_), true) => {
+                return Err(
+                    "--self-made-certificate and --certificate exclude each other: leave one of them out."
+                        .to_owned(),
+                );
+            }
+            (certificate, ..) => {
+                let missing = if certificate.is_none() { "--certificate" } else { "--certificate-key" };
+                return Err(format!(
+                    "A certificate and its key belong together: name the other file with {missing}."
+                ));
+            }
+        };
+        match &self.public_url {
+            Some(url) if url.scheme() != "https" => Err(format!(
+                "The public URL {url} says http, and the certificate makes this port https: write --public-url https://…, or leave the certificate out."
+            )),
+            _ => Ok(source),
+        }
+    }
+
+    /// Threads of the relay.
+    pub fn workers(&self) -> usize {
+        self.workers
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |cores| cores.get().min(8)))
+    }
+}
+
+/// Where TLS takes its certificate from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateSource {
+    /// No TLS here.
+    None,
+    /// Two files of the operator's.
+    Files(Pair),
+    /// One of our own.
+    SelfMade,
+}
+
+fn parse_workers(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(workers) if (1..=64).contains(&workers) => Ok(workers),
+        _ => Err("a number from 1 to 64".to_owned()),
     }
 }
 

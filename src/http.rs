@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use rust_embed::RustEmbed;
 use tower_http::compression::CompressionLayer;
-use url::Url;
+use url::{Host, Url};
 
 use crate::App;
-use crate::config::is_secure_context;
+use crate::client::PeerAddress;
 use crate::error::Error;
 use crate::{consultation, legal, signaling};
 
@@ -31,16 +32,27 @@ pub fn router(app: &Arc<App>) -> Router {
             "/api/consultations",
             api().route_layer(middleware::from_fn_with_state(Arc::clone(app), operator_only)),
         )
-        .route("/healthz", get(|| async { "alive" }))
-        .route("/readyz", get(ready))
+        .merge(health())
         .merge(pages)
         .layer(middleware::from_fn_with_state(Arc::clone(app), secure))
+        .with_state(Arc::clone(app))
+}
+
+/// What plain HTTP gets on a port that speaks TLS: the way to the pages, and health for whoever watches from this machine or from a trusted proxy.
+pub fn plain_router(app: &Arc<App>) -> Router {
+    health()
+        .route_layer(middleware::from_fn_with_state(Arc::clone(app), neighbours_only))
+        .fallback(to_public_url)
         .with_state(Arc::clone(app))
 }
 
 /// What the command line sees on the Unix socket: the API, without a token.
 pub fn local_router(app: &Arc<App>) -> Router {
     Router::new().nest("/api/consultations", api()).with_state(Arc::clone(app))
+}
+
+fn health() -> Router<Arc<App>> {
+    Router::new().route("/healthz", get(|| async { "alive" })).route("/readyz", get(ready))
 }
 
 fn api() -> Router<Arc<App>> {
@@ -103,6 +115,32 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     }
 }
 
+/// Health checks of containers and load balancers rarely know the public name, so from nearby they need no TLS. They tell nothing of people.
+async fn neighbours_only(
+    State(app): State<Arc<App>>,
+    Extension(PeerAddress(address)): Extension<PeerAddress>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if address.is_loopback() || app.config.trusted_proxies.iter().any(|network| network.contains(&address)) {
+        next.run(request).await
+    } else {
+        to_public_url(State(app), request.uri().clone()).await
+    }
+}
+
+/// The same path under the public URL. Not to be kept by the browser: the port may speak HTTP again tomorrow.
+async fn to_public_url(State(app): State<Arc<App>>, uri: Uri) -> Response {
+    let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let location = format!("{}{path}", app.origin());
+    let headers = [
+        (header::LOCATION, location.as_str()),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONNECTION, "close"),
+    ];
+    (StatusCode::PERMANENT_REDIRECT, headers, "This port speaks HTTPS.").into_response()
+}
+
 /// The operator's bearer token, compared in constant time (R02).
 async fn operator_only(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     use subtle::ConstantTimeEq;
@@ -123,6 +161,13 @@ pub fn content_security_policy(public_url: &Url) -> HeaderValue {
          connect-src 'self' {socket}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
     );
     HeaderValue::from_str(&policy).expect("an origin is visible ASCII")
+}
+
+/// Whether answers carry Strict-Transport-Security: wherever the public URL is https, with TLS of ours or a proxy's. Not for a self-made
+/// certificate, whose warning could no longer be clicked away, and not for localhost, whose other ports speak HTTP.
+pub fn wants_strict_transport(public_url: &Url, self_made_certificate: bool) -> bool {
+    let is_name = matches!(public_url.host(), Some(Host::Domain(name)) if name != "localhost" && !name.ends_with(".localhost"));
+    public_url.scheme() == "https" && is_name && !self_made_certificate
 }
 
 /// R50: what every answer carries.
@@ -150,7 +195,7 @@ async fn secure(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
         // Codes must not rest in a cache.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    if app.public_url.scheme() == "https" && is_secure_context(&app.public_url) {
+    if app.strict_transport {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000"));
     }
     response

@@ -1,6 +1,7 @@
 //! The `iceServers` of an admitted seat, with a credential minted for this call and seat (R07: never before admission).
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::App;
 
@@ -8,7 +9,7 @@ use crate::App;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IceServer {
-    /// `turn:` URLs. They answer STUN for direct paths as well.
+    /// `turn:` and `turns:` URLs. They answer STUN for direct paths as well.
     pub urls: Vec<String>,
     /// `expiry:call:seat`.
     pub username: String,
@@ -16,10 +17,82 @@ pub struct IceServer {
     pub credential: String,
 }
 
-/// What the seat's page hands to its `RTCPeerConnection`s. One URL: each more costs every call candidates and time.
+/// What the seat's page hands to its `RTCPeerConnection`s.
 pub fn servers(app: &App, consultation: &str, seat: u8) -> Vec<IceServer> {
     let credential = app.relay.mint(&app.keys.call_label(consultation), &seat.to_string());
-    let host = app.public_url.host_str().unwrap_or("localhost");
-    let url = format!("turn:{host}:{}?transport=udp", app.relay.local_addr().port());
-    vec![IceServer { urls: vec![url], username: credential.username, credential: credential.password }]
+    vec![IceServer {
+        urls: app.relay_urls.clone(),
+        username: credential.username,
+        credential: credential.password,
+    }]
+}
+
+/// Who ends TLS before the relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsEnd {
+    /// visavis itself.
+    Here,
+    /// Nobody, or a proxy, which speaks HTTP only.
+    Elsewhere,
+}
+
+/// The relay's URLs (RFC 7065): UDP, TCP and, where visavis ends TLS, TLS. Three at most: each more costs every call candidates and time.
+///
+/// `listening` is the port of pages and relay in this process. With TLS of our own the public URL's port leads to it, whatever a container
+/// maps in between; otherwise the public port may be a proxy's, which knows no TURN. `further` is the port of `--turn-listen`: UDP and plain
+/// TCP go there, because firewalls that stop UDP on 443 (QUIC) often know 3478.
+pub fn relay_urls(public_url: &Url, tls: TlsEnd, listening: u16, further: Option<u16>) -> Vec<String> {
+    let host = public_url.host_str().unwrap_or("localhost");
+    let main = match tls {
+        TlsEnd::Here => public_url.port_or_known_default().unwrap_or(listening),
+        TlsEnd::Elsewhere => listening,
+    };
+    let plain = further.unwrap_or(main);
+    let mut urls =
+        vec![format!("turn:{host}:{plain}?transport=udp"), format!("turn:{host}:{plain}?transport=tcp")];
+    if tls == TlsEnd::Here {
+        urls.push(format!("turns:{host}:{main}?transport=tcp"));
+    }
+    urls
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn urls(public_url: &str, tls: TlsEnd, further: Option<u16>) -> Vec<String> {
+        relay_urls(&Url::parse(public_url).unwrap(), tls, 8443, further)
+    }
+
+    #[test]
+    fn behind_a_proxy_the_relay_is_reached_at_the_listening_port_and_without_tls() {
+        let expected =
+            ["turn:video.example.org:8443?transport=udp", "turn:video.example.org:8443?transport=tcp"];
+        assert_eq!(urls("https://video.example.org", TlsEnd::Elsewhere, None), expected);
+    }
+
+    #[test]
+    fn with_tls_of_our_own_the_public_port_leads_to_the_relay() {
+        let expected = [
+            "turn:video.example.org:443?transport=udp",
+            "turn:video.example.org:443?transport=tcp",
+            "turns:video.example.org:443?transport=tcp",
+        ];
+        assert_eq!(urls("https://video.example.org", TlsEnd::Here, None), expected);
+    }
+
+    #[test]
+    fn a_further_port_takes_udp_and_plain_tcp_and_leaves_tls_where_it_is() {
+        let expected = [
+            "turn:video.example.org:3478?transport=udp",
+            "turn:video.example.org:3478?transport=tcp",
+            "turns:video.example.org:9443?transport=tcp",
+        ];
+        assert_eq!(urls("https://video.example.org:9443", TlsEnd::Here, Some(3478)), expected);
+    }
+
+    #[test]
+    fn an_ipv6_literal_keeps_its_brackets() {
+        assert_eq!(urls("http://[::1]:8443", TlsEnd::Elsewhere, None)[0], "turn:[::1]:8443?transport=udp");
+    }
 }

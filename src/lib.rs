@@ -14,9 +14,11 @@ mod limit;
 mod listener;
 mod local;
 mod message;
+mod ports;
 mod signaling;
 mod start;
 mod store;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -34,11 +36,15 @@ pub struct App {
     pub(crate) config: Config,
     pub(crate) public_url: Url,
     pub(crate) content_security_policy: axum::http::HeaderValue,
+    /// Whether browsers are told to come by HTTPS only (RFC 6797).
+    pub(crate) strict_transport: bool,
     pub(crate) keys: keys::Keys,
     pub(crate) operator_token: String,
     pub(crate) store: store::Store,
     pub(crate) bus: bus::Bus,
     pub(crate) relay: visavis_turn::Relay,
+    /// Where browsers reach it.
+    pub(crate) relay_urls: Vec<String>,
     pub(crate) guesses: limit::Guesses,
     pub(crate) strangers: limit::Strangers,
     /// Says "stop" to everything at once.
@@ -61,8 +67,10 @@ pub(crate) fn app(
     secrets: start::Secrets,
     store: store::Store,
     relay: visavis_turn::Relay,
+    relay_urls: Vec<String>,
 ) -> Arc<App> {
     Arc::new(App {
+        strict_transport: http::wants_strict_transport(&public_url, config.self_made_certificate),
         config,
         content_security_policy: http::content_security_policy(&public_url),
         public_url,
@@ -71,6 +79,7 @@ pub(crate) fn app(
         store,
         bus: bus::Bus::default(),
         relay,
+        relay_urls,
         guesses: limit::Guesses::new(Instant::now()),
         strangers: limit::Strangers::default(),
         stop: CancellationToken::new(),

@@ -1,35 +1,50 @@
-//! Accept loops: TCP for everybody, a Unix socket for the command line. Deadlines and bounds before a request is read (R51).
+//! Accept loops: TCP for everybody, a Unix socket for the command line. One port for pages, signaling and the relay: TLS where it is
+//! configured, then the first bytes decide. Deadlines and bounds before a request is read (R51).
 
-use std::io;
+mod first_bytes;
+mod requests;
+
+use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::serve::{Listener, ListenerExt};
-use hyper::Request;
-use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Semaphore;
-use tower::ServiceExt;
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::task::TaskTracker;
 
 use crate::App;
 use crate::client::PeerAddress;
+use first_bytes::{Begun, FirstBytes, Protocol};
+use requests::Requests;
 
 /// Connections at the same time; a page has one, for a moment two.
 const CONNECTIONS: usize = 20_000;
-/// A client sends its request's head within this time.
-const HEAD: Duration = Duration::from_secs(10);
+/// A client shows within this time what it speaks.
+const FIRST_BYTES: Duration = Duration::from_secs(5);
+/// A TLS handshake is over within this time, three round trips of a very bad line included.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Requests that run when the server stops may finish within this time.
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// Binds without SO_REUSEPORT; SO_REUSEADDR lets a restart have the port at once.
-pub fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+/// The first byte of a TLS connection: a record that holds a handshake (RFC 8446 §5.1). No STUN message of the relay's, no HTTP method.
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// What waits behind the TCP port.
+pub struct Entrance {
+    /// Answers what comes without TLS.
+    pub plain: Router,
+    /// TLS, and what answers behind it.
+    pub tls: Option<(Arc<ServerConfig>, Router)>,
+}
+
+/// Binds without SO_REUSEPORT, so that an occupied port is refused; SO_REUSEADDR lets a restart have the port at once.
+pub fn bind_tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
@@ -38,77 +53,129 @@ pub fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(1024)?;
     socket.set_nonblocking(true)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket.into())
 }
 
-/// Serves everybody until the stop.
-pub async fn serve_tcp(app: Arc<App>, listener: TcpListener, router: Router) {
+/// Serves everybody until the stop. No error ends the loop: axum's listeners log one that lasts, pause, and go on.
+pub async fn serve_tcp(app: Arc<App>, listener: TcpListener, entrance: Entrance) {
     // Without TCP_NODELAY a message waits up to 40 ms for the acknowledgement of the one before.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    serve(&app, listener, router, |address: &SocketAddr| address.ip().to_canonical()).await;
+    let mut listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    let connections = Connections::new();
+    let (entrance, requests) = (Arc::new(entrance), Arc::new(Requests::new()));
+    while let Some((stream, address)) = app.stop.run_until_cancelled(listener.accept()).await {
+        let (app, entrance, requests) = (Arc::clone(&app), Arc::clone(&entrance), Arc::clone(&requests));
+        let address = PeerAddress(address.ip().to_canonical());
+        connections.serve(|place| async move {
+            // An error here is the client's: it went away, was too slow, or spoke no TLS.
+            let _ = Arrival { app: &app, requests: &requests, address, place }.serve(stream, &entrance).await;
+        });
+    }
+    connections.finish().await;
 }
 
 /// Serves the command line until the stop.
-pub async fn serve_unix(app: Arc<App>, listener: UnixListener, router: Router) {
-    serve(&app, listener, router, |_| IpAddr::V4(Ipv4Addr::LOCALHOST)).await;
-}
-
-/// No error ends the loop: axum's listeners log one that lasts, pause, and go on.
-async fn serve<L: Listener>(app: &App, mut listener: L, router: Router, ip_of: impl Fn(&L::Addr) -> IpAddr) {
-    let server = Server::new(router);
-    loop {
-        tokio::select! {
-            (stream, address) = listener.accept() => server.connection(stream, ip_of(&address)),
-            () = app.stop.cancelled() => break,
-        }
+pub async fn serve_unix(app: Arc<App>, mut listener: UnixListener, router: Router) {
+    let connections = Connections::new();
+    let requests = Arc::new(Requests::new());
+    let address = PeerAddress(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    while let Some((stream, _)) = app.stop.run_until_cancelled(Listener::accept(&mut listener)).await {
+        let (app, requests, router) = (Arc::clone(&app), Arc::clone(&requests), router.clone());
+        connections.serve(|place| async move {
+            let stream = Begun::new(FirstBytes::default(), stream, place);
+            requests.serve(stream, address, router, &app.stop).await;
+        });
     }
-    server.finish().await;
+    connections.finish().await;
 }
 
-struct Server {
-    router: Router,
-    builder: auto::Builder<TokioExecutor>,
-    graceful: GracefulShutdown,
+/// The connections of one accept loop, each a task of its own.
+struct Connections {
+    tasks: TaskTracker,
     places: Arc<Semaphore>,
 }
 
-impl Server {
-    fn new(router: Router) -> Self {
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(32 * 1024);
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(64)
-            .keep_alive_interval(Some(Duration::from_secs(30)));
-        Self {
-            router,
-            builder,
-            graceful: GracefulShutdown::new(),
-            places: Arc::new(Semaphore::new(CONNECTIONS)),
+impl Connections {
+    fn new() -> Self {
+        Self { tasks: TaskTracker::new(), places: Arc::new(Semaphore::new(CONNECTIONS)) }
+    }
+
+    /// Starts the task with a place of its own; where there is none, the connection ends.
+    fn serve<F: Future<Output = ()> + Send + 'static>(&self, task: impl FnOnce(OwnedSemaphorePermit) -> F) {
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            self.tasks.spawn(task(place));
         }
     }
 
-    /// Serves one connection in a task of its own; drops it where there is no place.
-    fn connection(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, address: IpAddr) {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return };
-        let router = self.router.clone();
-        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(PeerAddress(address));
-            router.clone().oneshot(request)
-        });
-        let connection =
-            self.builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-        let connection = self.graceful.watch(connection);
-        tokio::spawn(async move {
-            // An error here is the client's: it went away or spoke no HTTP.
-            let _ = connection.await;
-            drop(place);
-        });
+    async fn finish(self) {
+        self.tasks.close();
+        let _ = timeout(DRAIN, self.tasks.wait()).await;
+    }
+}
+
+/// A connection that nobody serves yet.
+struct Arrival<'a> {
+    app: &'a App,
+    requests: &'a Requests,
+    address: PeerAddress,
+    place: OwnedSemaphorePermit,
+}
+
+impl Arrival<'_> {
+    /// TLS or not, as the first byte says.
+    async fn serve(self, stream: TcpStream, entrance: &Entrance) -> io::Result<()> {
+        if let Some((config, router)) = &entrance.tls {
+            // Looked at only, because TLS reads it again.
+            let mut first = [0];
+            let peeked = self.in_time(FIRST_BYTES, stream.peek(&mut first)).await?;
+            if peeked == 1 && first[0] == TLS_HANDSHAKE {
+                return self.serve_tls(stream, Arc::clone(config), router.clone()).await;
+            }
+        }
+        self.serve_plain(stream, entrance.plain.clone()).await
     }
 
-    async fn finish(self) {
-        let _ = tokio::time::timeout(DRAIN, self.graceful.shutdown()).await;
+    async fn serve_plain(self, mut stream: TcpStream, router: Router) -> io::Result<()> {
+        match self.in_time(FIRST_BYTES, FirstBytes::read(&mut stream)).await? {
+            (Protocol::Http, first) => self.serve_http(first, stream, router).await,
+            (Protocol::Stun, first) => {
+                self.app.relay.adopt(stream.into_std()?, None, first.as_slice().to_vec(), self.place);
+            }
+        }
+        Ok(())
+    }
+
+    async fn serve_tls(self, stream: TcpStream, config: Arc<ServerConfig>, router: Router) -> io::Result<()> {
+        let mut stream = self.in_time(HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await?;
+        match self.in_time(FIRST_BYTES, FirstBytes::read(&mut stream)).await? {
+            (Protocol::Http, first) => self.serve_http(first, stream, router).await,
+            (Protocol::Stun, first) => {
+                let (stream, mut tls) = stream.into_inner();
+                let mut received = first.as_slice().to_vec();
+                // What else the records held, for nothing more may come. Its end is WouldBlock, or the end of the stream.
+                let _ = tls.reader().read_to_end(&mut received);
+                self.app.relay.adopt(stream.into_std()?, Some(tls), received, self.place);
+            }
+        }
+        Ok(())
+    }
+
+    async fn serve_http<S>(self, first: FirstBytes, stream: S, router: Router)
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    {
+        let stream = Begun::new(first, stream, self.place);
+        self.requests.serve(stream, self.address, router, &self.app.stop).await;
+    }
+
+    /// Within the deadline and before the stop.
+    async fn in_time<T>(
+        &self,
+        deadline: Duration,
+        step: impl Future<Output = io::Result<T>>,
+    ) -> io::Result<T> {
+        match self.app.stop.run_until_cancelled(timeout(deadline, step)).await {
+            Some(done) => done?,
+            None => Err(io::ErrorKind::Interrupted.into()),
+        }
     }
 }

@@ -7,14 +7,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, UnixListener};
-use url::Url;
+use tokio::net::UnixListener;
+use url::{Host, Url};
 
 use crate::config::{Config, is_secure_context};
 use crate::consultation::{self, Issued, NewConsultation};
+use crate::ice::{self, TlsEnd};
 use crate::keys::{Keys, read_or_create};
+use crate::listener::{self, Entrance};
+use crate::ports::Ports;
 use crate::store::Store;
-use crate::{App, http, listener};
+use crate::tls::Tls;
+use crate::{App, http};
 
 /// A start that cannot be: one sentence for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -51,9 +55,9 @@ pub async fn start(config: Config) -> Result<Running, Refusal> {
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "the number of open connections stays as the system limits it");
     }
-    let (tcp, udp) = bind(config.listen)?;
-    let address =
-        tcp.local_addr().map_err(|error| refuse(format!("The listening socket has no address: {error}.")))?;
+    let tls = load_tls(&config)?;
+    let ports = Ports::bind(config.listen, config.turn_listen, config.workers())?;
+    let address = ports.address;
     let store = open_store(&config).await?;
     if config.database_url_file.is_none() {
         store
@@ -62,16 +66,30 @@ pub async fn start(config: Config) -> Result<Running, Refusal> {
             .map_err(|error| refuse(format!("The database does not take changes: {error}.")))?;
     }
     let settings = visavis_turn::Settings::new("visavis", &secrets.keys.relay_secret());
-    let relay = visavis_turn::Relay::start(settings, udp)
+    let relay = visavis_turn::Relay::start(settings, ports.relay)
         .map_err(|error| refuse(format!("The relay does not start: {error}.")))?;
     let public_url = config.public_url(address.port());
-    warn_about(&config, &public_url, address);
-    let app = crate::app(config, public_url, secrets, store, relay);
+    warn_about(&config, &public_url, address, tls.as_ref());
+    let tls_end = if tls.is_some() { TlsEnd::Here } else { TlsEnd::Elsewhere };
+    let relay_urls =
+        ice::relay_urls(&public_url, tls_end, address.port(), ports.turn_address.map(|turn| turn.port()));
+    let app = crate::app(config, public_url, secrets, store, relay, relay_urls);
     let local = listen_locally(&app.config)?;
-    let servers = vec![
-        tokio::spawn(listener::serve_tcp(Arc::clone(&app), tcp, http::router(&app))),
+    let entrance = match &tls {
+        None => Entrance { plain: http::router(&app), tls: None },
+        Some(tls) => Entrance {
+            plain: http::plain_router(&app),
+            tls: Some((Arc::clone(&tls.config), http::router(&app))),
+        },
+    };
+    let mut servers = vec![
+        tokio::spawn(listener::serve_tcp(Arc::clone(&app), ports.pages, entrance)),
         tokio::spawn(listener::serve_unix(Arc::clone(&app), local, http::local_router(&app))),
     ];
+    if let Some(tls) = tls {
+        let stop = app.stop.clone();
+        servers.push(tokio::spawn(async move { tls.keep_current(&stop).await }));
+    }
     tracing::info!(%address, public_url = %app.public_url, "serving");
     Ok(Running { app, servers, _data_dir: data_dir })
 }
@@ -186,34 +204,6 @@ pub(crate) async fn open_store(config: &Config) -> Result<Store, Refusal> {
     })
 }
 
-/// One TCP and one UDP port of the same number. Bound without SO_REUSEPORT, so that an occupied port is refused.
-fn bind(listen: SocketAddr) -> Result<(TcpListener, std::net::UdpSocket), Refusal> {
-    let occupied = |error: &io::Error| match error.kind() {
-        io::ErrorKind::AddrInUse => refuse(format!(
-            "Port {} is in use by another program. Stop that program, or choose another port with --listen.",
-            listen.port()
-        )),
-        io::ErrorKind::PermissionDenied => refuse(format!(
-            "Port {} needs rights that this user does not have. Choose a port above 1023 with --listen.",
-            listen.port()
-        )),
-        _ => refuse(format!("The address {listen} cannot be used ({error}). Choose another with --listen.")),
-    };
-    // With port 0 the free TCP port may be taken on the UDP side; the next one is not, sooner or later.
-    let mut tries = if listen.port() == 0 { 16 } else { 1 };
-    loop {
-        tries -= 1;
-        let bound = listener::bind_tcp(listen).and_then(|tcp| {
-            let port = tcp.local_addr()?.port();
-            Ok((tcp, visavis_turn::bind(SocketAddr::new(listen.ip(), port))?))
-        });
-        match bound {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 0 => {}
-            bound => return bound.map_err(|error| occupied(&error)),
-        }
-    }
-}
-
 /// The command line's door: whoever may open the socket's file is the operator.
 fn listen_locally(config: &Config) -> Result<UnixListener, Refusal> {
     use std::os::unix::fs::PermissionsExt;
@@ -231,15 +221,37 @@ fn listen_locally(config: &Config) -> Result<UnixListener, Refusal> {
     })
 }
 
-fn warn_about(config: &Config, public_url: &Url, address: SocketAddr) {
+/// TLS as configured. The host of the public URL does not depend on the port in use.
+fn load_tls(config: &Config) -> Result<Option<Tls>, Refusal> {
+    let source = config.certificate_source().map_err(refuse)?;
+    let public_url = config.public_url(config.listen.port());
+    let host = public_url.host().expect("a public URL has a host");
+    Tls::load(&source, &config.data_dir, &host).map_err(|error| refuse(error.to_string()))
+}
+
+fn warn_about(config: &Config, public_url: &Url, address: SocketAddr, tls: Option<&Tls>) {
     if !is_secure_context(public_url) {
-        tracing::warn!(%public_url, "browsers give no camera to pages without HTTPS: put a proxy with a certificate in front and set --public-url https://…");
+        tracing::warn!(%public_url, "browsers give no camera to pages without HTTPS: set --public-url https://…, and name a certificate with --certificate and --certificate-key or put a proxy with one in front");
     }
-    if !address.ip().is_loopback() && config.trusted_proxies.is_empty() {
-        tracing::warn!(%address, "plain HTTP beyond this machine: put a proxy with TLS in front and name its network with --trusted-proxies");
+    let Some(tls) = tls else {
+        if !address.ip().is_loopback() && config.trusted_proxies.is_empty() {
+            tracing::warn!(%address, "plain HTTP beyond this machine: name a certificate with --certificate and --certificate-key, or put a proxy with TLS in front and name its network with --trusted-proxies");
+        }
+        return;
+    };
+    let host = public_url.host().expect("a public URL has a host");
+    if config.self_made_certificate {
+        tracing::warn!(
+            "browsers warn of the self-made certificate; whoever clicks the warning away gets pages and camera, but no TURN over TLS. For more than a first try name a certificate with --certificate and --certificate-key"
+        );
+    } else if !tls.covers(&host) {
+        tracing::warn!(%host, "the certificate does not name the public URL's host: browsers will warn of it. Have it issued for this name, or correct --public-url");
+    }
+    if !matches!(host, Host::Domain(_)) {
+        tracing::warn!(%host, "the public URL holds an address instead of a name: Firefox then ignores TURN over TLS");
     }
 }
 
-fn refuse(sentence: String) -> Refusal {
+pub(crate) fn refuse(sentence: String) -> Refusal {
     Refusal(sentence)
 }

@@ -5,9 +5,11 @@
 
 pub mod codes;
 pub mod page;
+pub mod tls;
 pub mod turn;
 pub mod walk;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -15,10 +17,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 pub use page::Page;
+use tls::Trust;
 
 /// How long a test waits for what must come; only a broken server ever needs it.
 pub const DEADLINE: Duration = Duration::from_secs(20);
@@ -37,7 +41,16 @@ pub struct Server {
     log: Arc<Mutex<String>>,
     stdout: Arc<Mutex<String>>,
     http: reqwest::Client,
+    /// Whom clients believe, where the server speaks TLS.
+    trust: Option<Trust>,
 }
+
+/// A client's connection, with or without TLS.
+pub type Connection = Box<dyn Duplex>;
+
+/// Bytes in both directions.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
 
 impl Server {
     /// Starts on port 0 and a fresh directory.
@@ -47,13 +60,25 @@ impl Server {
 
     /// The same with more flags and environment.
     pub async fn start_with(flags: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_trusting(None, flags, environment).await
+    }
+
+    /// The same for a server that speaks TLS: its clients believe this authority alone.
+    pub async fn start_trusting(trust: Option<Trust>, flags: &[&str], environment: &[(&str, &str)]) -> Self {
         let home = tempfile::Builder::new().prefix("visavis-test-").tempdir().unwrap();
         let flags: Vec<String> = flags.iter().map(ToString::to_string).collect();
         let environment: Vec<_> = environment.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
         let (log, stdout) = <(Arc<Mutex<String>>, Arc<Mutex<String>>)>::default();
         let (child, port) = spawn(home.path(), &flags, &environment, &log, &stdout).await;
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { child, flags, environment, home, port, log, stdout, http }
+        let http = tls::http_client(trust.as_ref(), &[b"http/1.1"]);
+        Self { child, flags, environment, home, port, log, stdout, http, trust }
+    }
+
+    /// Starts where another was ended, on its directory, with other flags.
+    pub async fn start_in(mut ended: Self, flags: &[&str]) -> Self {
+        ended.flags = flags.iter().map(ToString::to_string).collect();
+        ended.restart_if_ended().await;
+        ended
     }
 
     /// Ends the process by `how` and starts another on the same directory; its port is a new one.
@@ -109,12 +134,37 @@ impl Server {
 
     /// What a browser sends as `Origin`.
     pub fn origin(&self) -> String {
-        format!("http://localhost:{}", self.port)
+        format!("{}://localhost:{}", self.scheme(), self.port)
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.trust.is_some() { "https" } else { "http" }
+    }
+
+    /// TCP and UDP, as a socket wants it.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    /// A new connection to the server, with the handshake behind it where the server speaks TLS.
+    pub async fn connect(&self) -> std::io::Result<Connection> {
+        let stream = self.connect_tcp().await?;
+        match &self.trust {
+            None => Ok(Box::new(stream)),
+            Some(trust) => Ok(Box::new(trust.handshake(stream, &[]).await?)),
+        }
+    }
+
+    /// A new connection without TLS.
+    pub async fn connect_tcp(&self) -> std::io::Result<TcpStream> {
+        let stream = TcpStream::connect(self.address()).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
     }
 
     /// A URL of the server.
     pub fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
+        format!("{}://127.0.0.1:{}{path}", self.scheme(), self.port)
     }
 
     /// An HTTP client that believes no proxy of the environment.
@@ -295,7 +345,9 @@ async fn spawn(
 fn port_in(text: &str) -> Option<u16> {
     let complete = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
     let mut after = complete.filter_map(|line| {
-        ["http://localhost:", "address=127.0.0.1:"].iter().find_map(|before| Some(line.split_once(before)?.1))
+        ["http://localhost:", "https://localhost:", "address=127.0.0.1:"]
+            .iter()
+            .find_map(|before| Some(line.split_once(before)?.1))
     });
     after.next()?.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok()
 }

@@ -9,7 +9,6 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use rand::Rng;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
@@ -19,9 +18,9 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 use tokio_util::sync::CancellationToken;
 
-use super::{DEADLINE, Server, within};
+use super::{Connection, DEADLINE, Server, within};
 
-type Stream = WebSocketStream<TcpStream>;
+type Stream = WebSocketStream<Connection>;
 
 /// A tab. It answers pings until [`Page::freeze`].
 pub struct Page {
@@ -68,6 +67,11 @@ impl Page {
     /// The same through a proxy that forwards this address.
     pub async fn open_from(server: &Server, address: &str) -> Self {
         Self::connect(server, request(server, &[("x-forwarded-for", address)])).await
+    }
+
+    /// The same on a server whose public URL is this origin.
+    pub async fn open_at(server: &Server, origin: &str) -> Self {
+        Self::connect(server, request(server, &[("origin", origin)])).await
     }
 
     async fn connect(server: &Server, request: Request) -> Self {
@@ -286,9 +290,7 @@ pub fn request(server: &Server, more: &[(&'static str, &str)]) -> Request {
 
 /// Opens a socket, or answers why not.
 pub async fn handshake(server: &Server, request: Request) -> Result<Stream, tungstenite::Error> {
-    let stream = TcpStream::connect(("127.0.0.1", server.port)).await?;
-    stream.set_nodelay(true)?;
-    let (stream, _) = client_async(request, stream).await?;
+    let (stream, _) = client_async(request, server.connect().await?).await?;
     Ok(stream)
 }
 

@@ -24,13 +24,13 @@ impl AnswerBudget {
     pub(crate) fn new(answers_per_second: u32) -> Self {
         AnswerBudget {
             rate: Rate::per_second(u64::from(answers_per_second), BURST),
-            slots: vec![TokenBucket::default(); SLOTS].into_boxed_slice(),
+            slots: std::iter::repeat_with(TokenBucket::default).take(SLOTS).collect(),
             keyed: RandomState::new(),
         }
     }
 
     /// Takes one answer from the source's budget, if there is one left.
-    pub(crate) fn take(&mut self, now: Duration, client: ClientAddr) -> bool {
+    pub(crate) fn take(&self, now: Duration, client: ClientAddr) -> bool {
         let hash = self.keyed.hash_one(source(client)) as usize;
         self.slots[hash % SLOTS].take(now, self.rate, 1)
     }
@@ -48,22 +48,22 @@ fn source(client: ClientAddr) -> u64 {
 mod tests {
     use super::*;
 
-    fn answers(budget: &mut AnswerBudget, address: &str, tries: usize) -> usize {
+    fn answers(budget: &AnswerBudget, address: &str, tries: usize) -> usize {
         let client = ClientAddr::new(address.parse().unwrap());
         (0..tries).filter(|_| budget.take(Duration::from_secs(1), client)).count()
     }
 
     #[test]
     fn a_source_has_one_budget_whatever_its_port() {
-        let mut budget = AnswerBudget::new(2);
-        assert_eq!(answers(&mut budget, "198.51.100.7:1000", 100), 20);
-        assert_eq!(answers(&mut budget, "198.51.100.7:2000", 100), 0);
+        let budget = AnswerBudget::new(2);
+        assert_eq!(answers(&budget, "198.51.100.7:1000", 100), 20);
+        assert_eq!(answers(&budget, "198.51.100.7:2000", 100), 0);
     }
 
     #[test]
     fn an_ipv6_network_of_64_bits_is_one_source() {
-        let mut budget = AnswerBudget::new(2);
-        assert_eq!(answers(&mut budget, "[2001:db8:0:1::1]:1000", 100), 20);
-        assert_eq!(answers(&mut budget, "[2001:db8:0:1:ffff::2]:1000", 100), 0);
+        let budget = AnswerBudget::new(2);
+        assert_eq!(answers(&budget, "[2001:db8:0:1::1]:1000", 100), 20);
+        assert_eq!(answers(&budget, "[2001:db8:0:1:ffff::2]:1000", 100), 0);
     }
 }

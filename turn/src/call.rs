@@ -1,26 +1,13 @@
 //! The calls that have allocations: their seats, quotas, bandwidth and traffic. A call without allocations is forgotten.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::sync::Arc;
 
 use crate::address::RelayedAddr;
-use crate::token_bucket::{Rate, TokenBucket};
+use crate::meter::{CallMeter, SeatMeter, Traffic};
 
 /// Seats of one call that may hold allocations at once: far more than a consultation has.
 const SEATS: usize = 64;
-
-/// What passed between the allocations of one call since it has had any.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// Allocations alive now.
-    pub allocations: usize,
-    /// Bytes of payload that were not connectivity checks: DTLS, RTP and RTCP by their first byte (RFC 7983).
-    pub media_bytes: u64,
-    /// The packets they came in.
-    pub media_packets: u64,
-    /// Bytes of payload that were STUN: the connectivity checks of ICE.
-    pub check_bytes: u64,
-}
 
 /// Which seat of which call; valid while the call has an allocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,14 +25,13 @@ struct Call {
     label: Box<str>,
     seats: Vec<Seat>,
     allocations: Vec<(RelayedAddr, u8)>,
-    traffic: Traffic,
+    meter: Arc<CallMeter>,
 }
 
 #[derive(Debug)]
 struct Seat {
     label: Box<str>,
-    sending: TokenBucket,
-    receiving: TokenBucket,
+    meter: Arc<SeatMeter>,
 }
 
 /// All calls with allocations.
@@ -72,8 +58,7 @@ impl Calls {
             Some(position) => position,
             None if call.seats.len() == SEATS => return None,
             None => {
-                let (sending, receiving) = (TokenBucket::default(), TokenBucket::default());
-                call.seats.push(Seat { label: seat.into(), sending, receiving });
+                call.seats.push(Seat { label: seat.into(), meter: Arc::default() });
                 call.seats.len() - 1
             }
         };
@@ -86,8 +71,8 @@ impl Calls {
         let id = CallId(self.next_id);
         self.next_id += 1;
         self.by_label.insert(label.into(), id);
-        let (seats, allocations, traffic) = (Vec::new(), Vec::new(), Traffic::default());
-        self.by_id.insert(id, Call { label: label.into(), seats, allocations, traffic });
+        let (seats, allocations, meter) = (Vec::with_capacity(2), Vec::with_capacity(2), Arc::default());
+        self.by_id.insert(id, Call { label: label.into(), seats, allocations, meter });
         id
     }
 
@@ -108,6 +93,7 @@ impl Calls {
     pub(crate) fn remove_allocation(&mut self, seat: SeatRef, relayed: RelayedAddr) {
         let Some(call) = self.by_id.get_mut(&seat.call) else { return };
         call.allocations.retain(|(addr, _)| *addr != relayed);
+        call.meter.change();
         if call.allocations.is_empty() {
             self.by_label.remove(&call.label);
             self.by_id.remove(&seat.call);
@@ -122,43 +108,22 @@ impl Calls {
         call.allocations.iter().filter(|(_, position)| of_seat(*position)).map(|(addr, _)| *addr).collect()
     }
 
-    /// Takes the bandwidth of a packet from both seats; counts nothing for either if one has none left.
-    pub(crate) fn spend(
-        &mut self,
-        now: Duration,
-        from: SeatRef,
-        to: SeatRef,
-        rate: Rate,
-        bytes: u64,
-    ) -> bool {
-        let Some(call) = self.by_id.get_mut(&from.call) else { return false };
-        let before = call.seats[usize::from(from.seat)].sending;
-        if !call.seats[usize::from(from.seat)].sending.take(now, rate, bytes) {
-            return false;
-        }
-        let received = call.seats[usize::from(to.seat)].receiving.take(now, rate, bytes);
-        if !received {
-            call.seats[usize::from(from.seat)].sending = before;
-        }
-        received
+    /// The meters of a seat and of its call.
+    pub(crate) fn meters(&self, seat: SeatRef) -> Option<(&Arc<CallMeter>, &Arc<SeatMeter>)> {
+        let call = self.by_id.get(&seat.call)?;
+        Some((&call.meter, &call.seats[usize::from(seat.seat)].meter))
     }
 
-    pub(crate) fn count(&mut self, call: CallId, is_check: bool, bytes: u64) {
-        let Some(call) = self.by_id.get_mut(&call) else { return };
-        if is_check {
-            call.traffic.check_bytes += bytes;
-        } else {
-            call.traffic.media_bytes += bytes;
-            call.traffic.media_packets += 1;
+    /// Makes every flow of a call be looked up again.
+    pub(crate) fn change(&self, call: CallId) {
+        if let Some(call) = self.by_id.get(&call) {
+            call.meter.change();
         }
     }
 
     pub(crate) fn traffic(&self, call: &str) -> Traffic {
         let call = self.by_label.get(call).and_then(|id| self.by_id.get(id));
-        call.map_or_else(Traffic::default, |call| Traffic {
-            allocations: call.allocations.len(),
-            ..call.traffic
-        })
+        call.map_or_else(Traffic::default, |call| call.meter.traffic(call.allocations.len()))
     }
 
     pub(crate) fn len(&self) -> usize {

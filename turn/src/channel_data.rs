@@ -2,10 +2,13 @@
 
 use std::ops::Range;
 
+use crate::counters::DropReason;
+use crate::settings::Clients;
+
 /// Length of the header: channel number and length of the application data, 16 bits each.
 pub(crate) const HEADER: usize = 4;
 
-/// A channel number, 0x4000..=0x4FFF (RFC 8656, section 12).
+/// A channel number: 0x4000..=0x4FFF (RFC 8656, section 12), or up to 0x7FFF where [`Clients::Any`] is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ChannelNumber(u16);
 
@@ -15,24 +18,25 @@ impl ChannelNumber {
         (0x4000..=0x4FFF).contains(&number).then_some(ChannelNumber(number))
     }
 
+    /// The number, if it lies in the wider range of RFC 5766, section 11.
+    pub(crate) fn of_rfc_5766(number: u16) -> Option<Self> {
+        (0x4000..=0x7FFF).contains(&number).then_some(ChannelNumber(number))
+    }
+
     /// The number as it stands on the wire.
     pub fn value(self) -> u16 {
         self.0
     }
 }
 
-/// Whether a datagram claims to be ChannelData, by its first byte (RFC 7983).
-pub(crate) fn is_channel_data(bytes: &[u8]) -> bool {
-    bytes.first().is_some_and(|first| (64..=79).contains(first))
-}
-
-/// The channel and where the application data lies; `None` if the datagram is shorter than it says.
-/// Over UDP padding is optional, so bytes after the data are ignored.
-pub(crate) fn read(bytes: &[u8]) -> Option<(ChannelNumber, Range<usize>)> {
-    let (header, rest) = bytes.split_first_chunk::<HEADER>()?;
-    let channel = ChannelNumber::new(u16::from_be_bytes([header[0], header[1]]))?;
+/// The channel and where the application data lie, unless the message is shorter than it says. Over UDP padding is
+/// optional, so bytes after the data are ignored.
+pub(crate) fn read(bytes: &[u8], clients: Clients) -> Result<(ChannelNumber, Range<usize>), DropReason> {
+    let (header, rest) = bytes.split_first_chunk::<HEADER>().ok_or(DropReason::Malformed)?;
+    let number = u16::from_be_bytes([header[0], header[1]]);
+    let channel = clients.channel(number).ok_or(DropReason::Malformed)?;
     let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
-    (length <= rest.len()).then_some((channel, HEADER..HEADER + length))
+    if length <= rest.len() { Ok((channel, HEADER..HEADER + length)) } else { Err(DropReason::Malformed) }
 }
 
 /// Writes the header right before `payload` and gives the range of the whole message in `buffer`.
@@ -42,6 +46,11 @@ pub(crate) fn write(buffer: &mut [u8], payload: Range<usize>, channel: ChannelNu
     buffer[start..start + 2].copy_from_slice(&channel.0.to_be_bytes());
     buffer[start + 2..payload.start].copy_from_slice(&length.to_be_bytes());
     start..payload.end
+}
+
+/// Writes another channel number into a message.
+pub(crate) fn renumber(message: &mut [u8], channel: ChannelNumber) {
+    message[..2].copy_from_slice(&channel.0.to_be_bytes());
 }
 
 #[cfg(test)]
@@ -54,18 +63,20 @@ mod tests {
         let channel = ChannelNumber::new(0x4001).unwrap();
         assert_eq!(write(&mut buffer, 4..9, channel), 0..9);
         assert_eq!(&buffer, b"\x40\x01\x00\x05hello");
-        assert_eq!(read(&buffer), Some((channel, 4..9)));
+        assert_eq!(read(&buffer, Clients::Browsers), Ok((channel, 4..9)));
     }
 
     #[test]
     fn padding_after_the_data_is_ignored() {
-        assert_eq!(read(b"\x40\x01\x00\x01h\0\0\0").map(|(_, payload)| payload), Some(4..5));
+        let read = read(b"\x40\x01\x00\x01h\0\0\0", Clients::Browsers);
+        assert_eq!(read.map(|(_, payload)| payload), Ok(4..5));
     }
 
     #[test]
-    fn a_message_shorter_than_it_says_is_none() {
-        assert_eq!(read(b"\x40\x01\x00\x05hell"), None);
-        assert_eq!(read(b"\x40\x01\x00"), None);
+    fn a_message_shorter_than_it_says_is_malformed() {
+        for short in [&b"\x40\x01\x00\x05hell"[..], b"\x40\x01\x00"] {
+            assert_eq!(read(short, Clients::Browsers), Err(DropReason::Malformed));
+        }
     }
 
     #[test]

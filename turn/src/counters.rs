@@ -1,6 +1,8 @@
 //! What the server counts: plain numbers, labels from closed sets, nothing per user.
 
-/// Why a datagram went nowhere.
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Why a message went nowhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropReason {
     /// Neither a well-formed STUN message of a kind a server takes, nor ChannelData.
@@ -72,13 +74,63 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Datagrams that went nowhere for this reason.
+    /// Messages that went nowhere for this reason.
     pub fn dropped(&self, reason: DropReason) -> u64 {
         self.dropped[reason as usize]
     }
+}
 
-    pub(crate) fn count_drop(&mut self, reason: DropReason) {
-        self.dropped[reason as usize] += 1;
+impl std::ops::Add for Counters {
+    type Output = Counters;
+
+    fn add(self, other: Counters) -> Counters {
+        Counters {
+            relayed_packets: self.relayed_packets + other.relayed_packets,
+            relayed_bytes: self.relayed_bytes + other.relayed_bytes,
+            allocations_made: self.allocations_made + other.allocations_made,
+            credentials_refused: self.credentials_refused + other.credentials_refused,
+            dropped: std::array::from_fn(|reason| self.dropped[reason] + other.dropped[reason]),
+        }
+    }
+}
+
+/// A number that one thread counts up and others read: no locked instruction.
+#[derive(Debug, Default)]
+pub(crate) struct Count(AtomicU64);
+
+impl Count {
+    pub(crate) fn add(&self, more: u64) {
+        self.0.store(self.0.load(Relaxed) + more, Relaxed);
+    }
+
+    pub(crate) fn read(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// The counters as they are kept: by the server, and by each worker's flows.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) relayed_packets: Count,
+    pub(crate) relayed_bytes: Count,
+    pub(crate) allocations_made: Count,
+    pub(crate) credentials_refused: Count,
+    dropped: [Count; DropReason::ALL.len()],
+}
+
+impl Tally {
+    pub(crate) fn count_drop(&self, reason: DropReason) {
+        self.dropped[reason as usize].add(1);
+    }
+
+    pub(crate) fn read(&self) -> Counters {
+        Counters {
+            relayed_packets: self.relayed_packets.read(),
+            relayed_bytes: self.relayed_bytes.read(),
+            allocations_made: self.allocations_made.read(),
+            credentials_refused: self.credentials_refused.read(),
+            dropped: std::array::from_fn(|reason| self.dropped[reason].read()),
+        }
     }
 }
 
@@ -88,11 +140,12 @@ mod tests {
 
     #[test]
     fn every_reason_counts_in_its_own_place() {
-        let mut counters = Counters::default();
+        let tally = Tally::default();
         for (position, reason) in DropReason::ALL.into_iter().enumerate() {
             assert_eq!(reason as usize, position);
-            counters.count_drop(reason);
+            tally.count_drop(reason);
         }
+        let counters = tally.read();
         assert!(DropReason::ALL.into_iter().all(|reason| counters.dropped(reason) == 1));
     }
 }

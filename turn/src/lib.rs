@@ -9,8 +9,11 @@
 //!
 //! ```
 //! # fn main() -> std::io::Result<()> {
-//! let socket = visavis_turn::bind("127.0.0.1:0".parse().expect("an address"))?;
-//! let relay = visavis_turn::Relay::start(visavis_turn::Settings::new("visavis", b"16 random bytes."), socket)?;
+//! let udp = vec![visavis_turn::bind("127.0.0.1:0".parse().expect("an address"), 2)?];
+//! let relay = visavis_turn::Relay::start(
+//!     visavis_turn::Settings::new("visavis", b"16 random bytes."),
+//!     visavis_turn::Listeners { udp, ..Default::default() },
+//! )?;
 //! let credential = relay.mint("a call", "its first seat");
 //! println!("turn:{} {} {}", relay.local_addr(), credential.username, credential.password);
 //! relay.end_call("a call");
@@ -31,10 +34,12 @@ mod channel_data;
 mod counters;
 mod credential;
 mod data_indication;
+mod flow;
 mod message;
+mod meter;
 mod nonce;
-mod packet;
 mod server;
+mod settings;
 mod token_bucket;
 
 #[allow(
@@ -46,12 +51,14 @@ mod io;
 
 pub use address::{ClientAddr, PeerAddr, RELAYED_IP, RelayedAddr, ServerAddr};
 pub use allocation::{FiveTuple, Transport};
-pub use call::Traffic;
 pub use channel_data::ChannelNumber;
 pub use counters::{Counters, DropReason};
 pub use credential::{Credential, CredentialError, Mint, UserName};
-pub use io::handle::Relay;
+pub use data_indication::DATA_HEADER;
+pub use flow::{Delivery, Flows, Output};
+pub use io::handle::{Listeners, Relay};
 pub use io::metrics::Totals;
 pub use io::socket::bind;
-pub use packet::{HEADROOM, Packet, TAILROOM, Transmit};
-pub use server::{FirstByte, Now, Server, Settings, SettingsError};
+pub use meter::Traffic;
+pub use server::{Now, Server};
+pub use settings::{Clients, Settings, SettingsError};

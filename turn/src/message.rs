@@ -19,7 +19,6 @@ use stun_types::message::{
 
 pub(crate) const ALLOCATE: Method = Method::new(0x003);
 pub(crate) const REFRESH: Method = Method::new(0x004);
-pub(crate) const SEND: Method = Method::new(0x006);
 pub(crate) const DATA: Method = Method::new(0x007);
 pub(crate) const CREATE_PERMISSION: Method = Method::new(0x008);
 pub(crate) const CHANNEL_BIND: Method = Method::new(0x009);

@@ -1,14 +1,14 @@
-//! The relay's core: a datagram and the time go in; what to send, and along which five-tuple, comes out.
+//! The relay's core: allocations, and the answers to requests. Each STUN method has its function in a module of its own.
+//! Nothing here reads a clock, owns a socket or waits.
 //!
-//! [`Server::receive`] is the whole protocol; each STUN method has its function in a module of its own. Nothing here
-//! reads a clock, owns a socket or waits.
+//! Every message of a client goes through [`crate::Flows::receive`], which passes packets on and brings the rest here.
 
 mod allocate;
 mod authentication;
 mod channel_bind;
 mod create_permission;
 mod refresh;
-mod relaying;
+mod route;
 
 use std::time::Duration;
 
@@ -20,18 +20,15 @@ use stun_types::message::{BINDING, MessageClass};
 use crate::address::{ClientAddr, RelayedAddr};
 use crate::allocation::{Allocations, FiveTuple};
 use crate::budget::AnswerBudget;
-use crate::call::{Calls, Traffic};
-use crate::channel_data;
-use crate::counters::{Counters, DropReason};
+use crate::call::Calls;
+use crate::counters::{Counters, DropReason, Tally};
 use crate::credential::Bars;
-use crate::data_indication::DataHeader;
-use crate::message::{ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, Message, REFRESH, Response, SEND};
+use crate::flow::Rules;
+use crate::message::{ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, Message, REFRESH, Response};
+use crate::meter::Traffic;
 use crate::nonce::Nonces;
-use crate::packet::{Packet, Transmit};
+use crate::settings::{Settings, SettingsError};
 use crate::token_bucket::Rate;
-
-/// The longest realm: it stands in every challenge, and challenges to strangers must stay short.
-const LONGEST_REALM: usize = 8;
 
 /// A stranger gets at most 5 bytes for every 2 it sent.
 const AMPLIFICATION: (usize, usize) = (5, 2);
@@ -48,90 +45,19 @@ pub struct Now {
     pub unix: u64,
 }
 
-/// Which payloads pass, by their first byte (RFC 7983).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FirstByte {
-    /// STUN (0..=3), DTLS (20..=63), RTP and RTCP (128..=191).
-    WebRtcOnly,
-    /// Anything, the empty payload too.
-    Any,
-}
-
-/// What an operator decides.
-#[derive(Clone)]
-pub struct Settings {
-    /// The realm of challenges, 1 to 8 bytes.
-    pub realm: String,
-    /// The key of passwords; whoever has it can mint credentials. Not empty.
-    pub secret: Vec<u8>,
-    /// Which payloads pass.
-    pub first_byte: FirstByte,
-    /// Allocations a seat may hold at once; over it 486.
-    pub allocations_per_seat: u16,
-    /// Bits of payload a seat may send a second, and as many it may receive; over it packets are dropped.
-    pub seat_bits_per_second: u64,
-    /// Answers a second to one source (IPv4 address or IPv6 /64) that has shown no credential, with a burst of ten
-    /// seconds' worth.
-    pub answers_per_second: u32,
-}
-
-impl Settings {
-    /// The defaults for browsers, with this realm and secret.
-    pub fn new(realm: &str, secret: &[u8]) -> Self {
-        Settings {
-            realm: realm.to_owned(),
-            secret: secret.to_vec(),
-            first_byte: FirstByte::WebRtcOnly,
-            allocations_per_seat: 48,
-            seat_bits_per_second: 8_000_000,
-            answers_per_second: 50,
-        }
-    }
-
-    fn check(&self) -> Result<(), SettingsError> {
-        let realm_is_text =
-            self.realm.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b':');
-        if self.realm.is_empty() || self.realm.len() > LONGEST_REALM || !realm_is_text {
-            return Err(SettingsError::Realm { realm: self.realm.clone() });
-        }
-        if self.secret.is_empty() {
-            return Err(SettingsError::NoSecret);
-        }
-        Ok(())
-    }
-}
-
-/// Why settings were refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SettingsError {
-    /// The realm is empty, too long, or holds other characters than visible ASCII without `:` and `"`.
-    #[error("the relay's realm {realm:?} must be 1 to 8 visible ASCII characters without ':' and '\"'")]
-    Realm {
-        /// As it was given.
-        realm: String,
-    },
-    /// There is no secret.
-    #[error("the relay's secret is empty: give it at least 16 random bytes")]
-    NoSecret,
-}
-
 /// The state machine of one relay.
 pub struct Server {
     settings: Settings,
-    rng: StdRng,
+    pub(crate) rng: StdRng,
     nonces: Nonces,
     budget: AnswerBudget,
-    data_header: DataHeader,
-    bandwidth: Rate,
     allocations: Allocations,
     calls: Calls,
     bars: Bars,
-    counters: Counters,
-    /// The last answer, so that it need not fit the packet it answers.
-    answer: Vec<u8>,
+    tally: Tally,
 }
 
-/// What a datagram comes to.
+/// What a message comes to.
 enum Outcome {
     /// An answer to one who has shown a credential.
     Answer(Vec<u8>),
@@ -153,51 +79,40 @@ impl Server {
         Ok(Server {
             nonces: Nonces::new(nonce_key),
             budget: AnswerBudget::new(settings.answers_per_second),
-            data_header: DataHeader::new(),
-            bandwidth: Rate::per_second(settings.seat_bits_per_second / 8, BANDWIDTH_BURST),
             allocations: Allocations::default(),
             calls: Calls::default(),
             bars: Bars::default(),
-            counters: Counters::default(),
-            answer: Vec::new(),
+            tally: Tally::default(),
             settings,
             rng,
         })
     }
 
-    /// Takes one datagram; gives the one datagram to send for it, if any, which may lie in the packet's buffer.
-    pub fn receive<'a>(&'a mut self, now: Now, from: &FiveTuple, packet: Packet<'a>) -> Option<Transmit<'a>> {
+    /// The rules that flows follow.
+    pub(crate) fn rules(&self) -> Rules {
+        let bytes_per_second = self.settings.seat_bits_per_second / 8;
+        Rules {
+            clients: self.settings.clients,
+            bandwidth: Rate::per_second(bytes_per_second, BANDWIDTH_BURST),
+        }
+    }
+
+    /// Takes one message that is no packet to pass on; gives the answer for the client it came from, if it gets one.
+    pub(crate) fn answer(&mut self, now: Now, from: &FiveTuple, bytes: &[u8]) -> Option<Vec<u8>> {
         self.handle_timeout(now);
-        // Port 0 cannot be sent to; only a forger sends from it.
-        if from.client.socket_addr().port() == 0 {
-            return self.count_drop(DropReason::Malformed);
-        }
-        let bytes = packet.bytes();
-        if channel_data::is_channel_data(bytes) {
-            return self.channel_data(now, from, packet);
-        }
-        let received = bytes.len();
         let outcome = match Message::read(bytes) {
-            Ok(message) if message.class() == MessageClass::Indication && message.method() == SEND => {
-                let send = self.read_send(&message);
-                return self.send_indication(now, from, send, packet);
-            }
             Ok(message) => self.message(now, from, &message),
             Err(_) => Outcome::Drop(DropReason::Malformed),
         };
         let answer = match outcome {
-            Outcome::Answer(answer) => answer,
+            Outcome::Answer(answer) => Ok(answer),
             Outcome::AnswerToStranger(answer) => {
-                match self.admit_answer(now, from.client, received, answer.len()) {
-                    Ok(()) => answer,
-                    Err(reason) => return self.count_drop(reason),
-                }
+                self.admit_answer(now, from.client, bytes.len(), answer.len()).map(|()| answer)
             }
             Outcome::Nothing => return None,
-            Outcome::Drop(reason) => return self.count_drop(reason),
+            Outcome::Drop(reason) => Err(reason),
         };
-        self.answer = answer;
-        Some(Transmit { to: *from, bytes: &self.answer })
+        answer.map_err(|reason| self.tally.count_drop(reason)).ok()
     }
 
     /// One function per method; unknown methods are not answered (RFC 8489, section 6.3).
@@ -225,7 +140,7 @@ impl Server {
     }
 
     fn admit_answer(
-        &mut self,
+        &self,
         now: Now,
         client: ClientAddr,
         received: usize,
@@ -239,11 +154,6 @@ impl Server {
             return Err(DropReason::AnswerBudget);
         }
         Ok(())
-    }
-
-    fn count_drop<T>(&mut self, reason: DropReason) -> Option<T> {
-        self.counters.count_drop(reason);
-        None
     }
 
     /// When [`Server::handle_timeout`] has something to do next, on the monotonic clock.
@@ -279,10 +189,23 @@ impl Server {
         }
     }
 
+    /// Ends an allocation, or a reservation.
     fn end_allocation(&mut self, relayed: RelayedAddr) {
-        if let Some(allocation) = self.allocations.remove(relayed) {
-            self.calls.remove_allocation(allocation.seat, relayed);
+        if let Some(seat) = self.allocations.remove(relayed) {
+            self.calls.remove_allocation(seat, relayed);
         }
+    }
+
+    /// Ends the allocation of a client whose connection has ended.
+    pub fn end_client(&mut self, from: &FiveTuple) {
+        if let Some(relayed) = self.allocations.of_client(from) {
+            self.end_allocation(relayed);
+        }
+    }
+
+    /// Whether a client has an allocation.
+    pub fn has_allocation(&self, from: &FiveTuple) -> bool {
+        self.allocations.of_client(from).is_some()
     }
 
     /// What a call's allocations carried; zeros if it has none.
@@ -290,9 +213,9 @@ impl Server {
         self.calls.traffic(call)
     }
 
-    /// Totals since the start.
+    /// What the server itself counted since the start; packets are counted where they pass.
     pub fn counters(&self) -> Counters {
-        self.counters
+        self.tally.read()
     }
 
     /// Allocations alive.
@@ -312,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_stranger_never_gets_more_than_two_and_a_half_times_what_it_sent() {
-        let mut server = Server::new(Settings::new("visavis", b"secret"), [1; 32]).unwrap();
+        let server = Server::new(Settings::new("visavis", b"secret"), [1; 32]).unwrap();
         let now = Now { monotonic: Duration::from_secs(1), unix: 1_800_000_000 };
         let client = ClientAddr::new("198.51.100.7:4000".parse().unwrap());
         assert_eq!(server.admit_answer(now, client, 28, 70), Ok(()));

@@ -1,5 +1,7 @@
-//! A token bucket in eight bytes: it holds the moment at which it will be full again (the GCRA form).
+//! A token bucket in eight bytes: it holds the moment at which it will be full again (the GCRA form). It is atomic, so
+//! that workers can share one.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// How fast a bucket fills and how much it holds.
@@ -19,21 +21,27 @@ impl Rate {
 }
 
 /// One bucket, full when new.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct TokenBucket {
-    full_at_nanos: u64,
+    full_at_nanos: AtomicU64,
 }
 
 impl TokenBucket {
     /// Takes `units` if they are there.
-    pub(crate) fn take(&mut self, now: Duration, rate: Rate, units: u64) -> bool {
+    pub(crate) fn take(&self, now: Duration, rate: Rate, units: u64) -> bool {
         let now = nanos(now);
-        let full_at = self.full_at_nanos.max(now).saturating_add(rate.nanos_per_unit.saturating_mul(units));
-        let fits = full_at - now <= rate.burst_nanos;
-        if fits {
-            self.full_at_nanos = full_at;
-        }
-        fits
+        let cost = rate.nanos_per_unit.saturating_mul(units);
+        let taken = |full_at: u64| {
+            let full_at = full_at.max(now).saturating_add(cost);
+            (full_at - now <= rate.burst_nanos).then_some(full_at)
+        };
+        self.full_at_nanos.fetch_update(Relaxed, Relaxed, taken).is_ok()
+    }
+
+    /// Puts back what `take` just took.
+    pub(crate) fn put_back(&self, rate: Rate, units: u64) {
+        let cost = rate.nanos_per_unit.saturating_mul(units);
+        let _ = self.full_at_nanos.fetch_update(Relaxed, Relaxed, |full_at| full_at.checked_sub(cost));
     }
 }
 
@@ -49,7 +57,7 @@ mod tests {
     #[test]
     fn a_bucket_gives_its_burst_then_its_rate_and_never_more() {
         let rate = Rate::per_second(10, Duration::from_secs(2));
-        let mut bucket = TokenBucket::default();
+        let bucket = TokenBucket::default();
         let at = |millis: u64| Duration::from_millis(5_000 + millis);
         assert_eq!((0..100).filter(|_| bucket.take(at(0), rate, 1)).count(), 20);
         assert!(!bucket.take(at(99), rate, 1));

@@ -1,135 +1,294 @@
 //! What the rest of a program holds of a running relay: mint credentials, end seats and calls, read counters.
 
+use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
-use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::Instant;
 
+use foldhash::fast::RandomState;
 use mio::Waker;
 use rand::TryRng;
 use rand::rngs::SysRng;
+use rustls::{ServerConfig, ServerConnection};
 
-use super::metrics::Totals;
+use super::acceptor::Acceptor;
+use super::clock::unix_now;
+use super::metrics::{IoCounters, IoTally, Totals};
 use super::socket::Socket;
-use super::worker::{Command, Worker, unix_now};
-use crate::call::Traffic;
+use super::stream::Stream;
+use super::worker::{Command, Ears, Worker};
+use crate::allocation::FiveTuple;
+use crate::counters::Tally;
 use crate::credential::{Credential, Mint};
-use crate::server::{Server, Settings};
+use crate::flow::Flows;
+use crate::meter::Traffic;
+use crate::server::{Now, Server};
+use crate::settings::Settings;
 
-/// How long a question to the worker may take; it answers between two batches, within a millisecond or so.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Where clients come from. At least one group of UDP sockets; its length is the number of worker threads.
+#[derive(Default)]
+pub struct Listeners {
+    /// Groups made by [`crate::bind`], all of one length, one group for each port.
+    pub udp: Vec<Vec<UdpSocket>>,
+    /// Ports for clients over TCP, besides those that [`Relay::adopt`] brings.
+    pub tcp: Vec<TcpListener>,
+    /// Ports for clients over TLS, each with its certificate.
+    pub tls: Vec<(TcpListener, Arc<ServerConfig>)>,
+}
 
 /// A running relay. Clones are handles to the same one; it stops with [`Relay::shutdown`], or with the last handle.
 ///
-/// No method waits for the network. `mint`, `end_seat` and `end_call` return at once; `traffic` and `totals` wait for
-/// the worker's answer, a millisecond or so, 1 s at most.
+/// No method waits for the network; each may wait a few microseconds for a worker that holds the server.
 #[derive(Clone)]
 pub struct Relay {
-    shared: Arc<Shared>,
+    running: Arc<Running>,
 }
 
-struct Shared {
+/// What the workers and the handles share.
+pub(super) struct Shared {
+    server: Mutex<Server>,
+    pub(super) started: Instant,
+    /// The clients over TCP and TLS, whichever worker owns them.
+    streams: Mutex<HashMap<FiveTuple, Arc<Stream>, RandomState>>,
+    workers: OnceLock<Vec<Hired>>,
+    next_worker: AtomicUsize,
+}
+
+/// A client over TCP or TLS that is new here.
+pub(super) struct Newcomer {
+    pub(super) tcp: TcpStream,
+    pub(super) tls: Option<ServerConnection>,
+    pub(super) received: Vec<u8>,
+    pub(super) place: Box<dyn Send>,
+}
+
+struct Running {
+    shared: Arc<Shared>,
     local: SocketAddr,
     mint: Mutex<Mint>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// A worker as the handle sees it.
+pub(super) struct Hired {
     commands: Sender<Command>,
-    waker: Arc<Waker>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    waker: Waker,
+    tally: Arc<IoTally>,
+    packets: Arc<Tally>,
 }
 
 impl Relay {
-    /// Starts a relay on a socket, best made by [`crate::bind`]. Wrong settings are an error of kind `InvalidInput`
-    /// that names the setting.
-    pub fn start(settings: Settings, udp: UdpSocket) -> io::Result<Relay> {
+    /// Starts a relay. Wrong settings are an error of kind `InvalidInput` that names the setting, and so are listeners
+    /// without a UDP socket or with groups of different lengths.
+    pub fn start(settings: Settings, listeners: Listeners) -> io::Result<Relay> {
         let mut seed = [0; 32];
         SysRng.try_fill_bytes(&mut seed).map_err(io::Error::other)?;
         let mint = Mutex::new(Mint::new(&settings.secret));
-        let server = Server::new(settings, seed)
+        let clients = settings.clients;
+        let mut server = Server::new(settings, seed)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        let socket = Socket::new(udp)?;
-        let local = socket.local_addr();
-        let (commands, received) = channel();
-        let (worker, waker) = Worker::new(server, socket, received)?;
-        let thread = thread::Builder::new().name("relay".to_owned()).spawn(move || worker.run())?;
-        let thread = Mutex::new(Some(thread));
-        Ok(Relay { shared: Arc::new(Shared { local, mint, commands, waker, thread }) })
+        let ears = by_worker(listeners)?;
+        let local = ears[0].sockets[0].local_addr();
+        let flows: Vec<Flows> = ears.iter().map(|_| Flows::new(&mut server)).collect();
+        let shared = Arc::new(Shared {
+            server: Mutex::new(server),
+            started: Instant::now(),
+            streams: Mutex::default(),
+            workers: OnceLock::new(),
+            next_worker: AtomicUsize::new(0),
+        });
+        let mut hired = Vec::new();
+        let mut workers = Vec::new();
+        for (ears, flows) in ears.into_iter().zip(flows) {
+            let (commands, received) = channel();
+            let (tally, packets) = (Arc::<IoTally>::default(), flows.tally());
+            let (worker, waker) =
+                Worker::new(Arc::clone(&shared), Arc::clone(&tally), received, ears, flows, clients)?;
+            workers.push(worker);
+            hired.push(Hired { commands, waker, tally, packets });
+        }
+        let _ = shared.workers.set(hired);
+        let threads = workers.into_iter().enumerate().map(|(number, worker)| {
+            thread::Builder::new().name(format!("relay-{number}")).spawn(move || worker.run())
+        });
+        let threads = Mutex::new(threads.collect::<io::Result<_>>()?);
+        Ok(Relay { running: Arc::new(Running { shared, local, mint, threads }) })
     }
 
-    /// The address the relay listens on.
+    /// Serves a client over TCP or TLS that another listener accepted, because its first bytes said TURN: `received`
+    /// are the bytes read so far, decrypted if there is TLS. `place` is dropped when the connection ends. Returns at
+    /// once; a client that is gone already is forgotten.
+    pub fn adopt(
+        &self,
+        tcp: TcpStream,
+        tls: Option<ServerConnection>,
+        received: Vec<u8>,
+        place: impl Send + 'static,
+    ) {
+        self.running.shared.adopt(Newcomer { tcp, tls, received, place: Box::new(place) });
+    }
+
+    /// The address of the first UDP port.
     pub fn local_addr(&self) -> SocketAddr {
-        self.shared.local
+        self.running.local
     }
 
     /// A credential for a seat of a call, good for 15 minutes. Labels must be non-empty, hold no colon and have no
     /// more than 200 bytes together, or the credential opens nothing.
     pub fn mint(&self, call: &str, seat: &str) -> Credential {
-        self.shared.mint().mint(unix_now(), call, seat)
+        self.running.mint().mint(unix_now(), call, seat)
     }
 
     /// Ends a seat's allocations and bars the credentials minted for it so far; one minted after this call is good.
-    ///
-    /// Returns at once. The worker carries it out before any datagram it reads later, within milliseconds, and before
-    /// it answers a later [`Relay::traffic`].
+    /// Of packets that workers hold in their hands a few may still leave.
     pub fn end_seat(&self, call: &str, seat: &str) {
-        // The mint stays locked until the command is under way, so that ends reach the worker in their order.
-        let mut mint = self.shared.mint();
+        // The mint stays locked meanwhile, so that ends reach the server in their order.
+        let mut mint = self.running.mint();
         let barred = mint.end_seat(unix_now(), call, seat);
-        self.shared.command(Command::EndSeat { call: call.to_owned(), seat: seat.to_owned(), barred });
+        let shared = &self.running.shared;
+        shared.server().end_seat(shared.now(), call, seat, barred);
     }
 
     /// Ends all allocations of a call and bars the credentials minted for its seats so far; else as
     /// [`Relay::end_seat`].
     pub fn end_call(&self, call: &str) {
-        let mut mint = self.shared.mint();
+        let mut mint = self.running.mint();
         let barred = mint.end_call(unix_now(), call);
-        self.shared.command(Command::EndCall { call: call.to_owned(), barred });
+        let shared = &self.running.shared;
+        shared.server().end_call(shared.now(), call, barred);
     }
 
-    /// What a call's allocations carried since it has had any; zeros without any, or when the relay has stopped.
+    /// What a call's allocations carried since it has had any; zeros without any.
     pub fn traffic(&self, call: &str) -> Traffic {
-        self.shared.ask(|reply| Command::Traffic { call: call.to_owned(), reply })
+        self.running.shared.server().traffic(call)
     }
 
-    /// Counters of the whole relay; zeros when it has stopped.
+    /// Counters of the whole relay.
     pub fn totals(&self) -> Totals {
-        self.shared.ask(|reply| Command::Totals { reply })
+        let workers = self.running.shared.hired();
+        let packets = workers.iter().map(|worker| worker.packets.read());
+        let io = workers.iter().map(|worker| worker.tally.read());
+        let server = self.running.shared.server();
+        Totals {
+            allocations: server.allocations(),
+            calls: server.calls(),
+            streams: self.running.shared.streams().len(),
+            counters: packets.fold(server.counters(), std::ops::Add::add),
+            io: io.fold(IoCounters::default(), std::ops::Add::add),
+        }
     }
 
-    /// Stops the relay and waits for its thread; its port is free then. A second call does nothing.
+    /// Stops the relay and waits for its threads; its ports are free then. A second call does nothing.
     pub fn shutdown(&self) {
-        self.shared.stop();
+        self.running.stop();
     }
 }
 
+/// Deals out what the workers listen to: to each one socket of each UDP port, to the first all that is accepted.
+fn by_worker(listeners: Listeners) -> io::Result<Vec<Ears>> {
+    let Listeners { udp: groups, tcp, tls } = listeners;
+    let workers = groups.first().map_or(0, Vec::len);
+    if workers == 0 || groups.iter().any(|group| group.len() != workers) {
+        let why = "a relay needs a UDP port, and as many sockets on each of its ports as on the others";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    }
+    let mut ears: Vec<Ears> = (0..workers).map(Ears::of).collect();
+    for group in groups {
+        for (ears, socket) in ears.iter_mut().zip(group) {
+            ears.sockets.push(Socket::new(socket)?);
+        }
+    }
+    for listener in tcp {
+        ears[0].acceptors.push(Acceptor::new(listener, None)?);
+    }
+    for (listener, config) in tls {
+        ears[0].acceptors.push(Acceptor::new(listener, Some(config))?);
+    }
+    Ok(ears)
+}
+
 impl Shared {
+    /// The server, for as long as one message takes. A panic elsewhere while the lock was held ended one thread; what
+    /// it left is whole as far as the others can see, and they go on.
+    pub(super) fn server(&self) -> MutexGuard<'_, Server> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives a new client to the next worker.
+    pub(super) fn adopt(&self, newcomer: Newcomer) {
+        let workers = self.hired();
+        if workers.is_empty() {
+            return;
+        }
+        let worker = &workers[self.next_worker.fetch_add(1, Relaxed) % workers.len()];
+        // Both fail only when the worker is gone; the connection closes then.
+        let _ = worker.commands.send(Command::Adopt(Box::new(newcomer)));
+        let _ = worker.waker.wake();
+    }
+
+    fn hired(&self) -> &[Hired] {
+        self.workers.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// The stream of a client.
+    pub(super) fn stream(&self, five_tuple: &FiveTuple) -> Option<Arc<Stream>> {
+        self.streams().get(five_tuple).cloned()
+    }
+
+    /// Makes a stream known to all workers. One of the same five-tuple, which must have ended without our notice, is
+    /// forgotten with its allocation.
+    pub(super) fn enter(&self, stream: &Arc<Stream>) {
+        if self.streams().insert(stream.five_tuple(), Arc::clone(stream)).is_some() {
+            self.server().end_client(&stream.five_tuple());
+        }
+    }
+
+    /// Forgets a stream, and with it the allocation of its client.
+    pub(super) fn leave(&self, stream: &Arc<Stream>) {
+        let mut streams = self.streams();
+        let five_tuple = stream.five_tuple();
+        if streams.get(&five_tuple).is_some_and(|known| Arc::ptr_eq(known, stream)) {
+            streams.remove(&five_tuple);
+            drop(streams);
+            self.server().end_client(&five_tuple);
+        }
+    }
+
+    fn streams(&self) -> MutexGuard<'_, HashMap<FiveTuple, Arc<Stream>, RandomState>> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Now {
+        Now { monotonic: self.started.elapsed(), unix: unix_now() }
+    }
+}
+
+impl Running {
     /// A panic elsewhere while the lock was held leaves the mint whole: it changes in single steps.
     fn mint(&self) -> MutexGuard<'_, Mint> {
         self.mint.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn command(&self, command: Command) {
-        // Both fail only when the worker is gone, and with it all allocations.
-        let _ = self.commands.send(command);
-        let _ = self.waker.wake();
-    }
-
-    fn ask<T: Default>(&self, question: impl FnOnce(SyncSender<T>) -> Command) -> T {
-        let (reply, answer) = sync_channel(1);
-        self.command(question(reply));
-        answer.recv_timeout(PATIENCE).unwrap_or_default()
-    }
-
     fn stop(&self) {
-        self.command(Command::Shutdown);
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Err(_)) = thread.map(JoinHandle::join) {
-            tracing::error!("the relay's thread had panicked; its allocations were lost then");
+        for worker in self.shared.hired() {
+            // Both fail only when the worker is gone.
+            let _ = worker.commands.send(Command::Shutdown);
+            let _ = worker.waker.wake();
+        }
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the relay had panicked; its clients were without service since");
+            }
         }
     }
 }
 
-impl Drop for Shared {
+impl Drop for Running {
     fn drop(&mut self) {
         self.stop();
     }

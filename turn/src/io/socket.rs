@@ -1,17 +1,20 @@
-//! The UDP socket: batches in, single datagrams out, each from the address that the client sent to.
+//! A UDP socket of one worker: batches in, runs of datagrams out, each from the address that its client sent to.
 
-use std::io::{self, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 use mio::{Interest, Registry, Token};
 use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
-use socket2::{Domain, Protocol, Socket as Socket2, Type};
+use socket2::{Domain, MsgHdr, Protocol, SockAddr, SockRef, Socket as Socket2, Type};
 
+use super::control::Control;
 use crate::allocation::FiveTuple;
-use crate::packet::{HEADROOM, TAILROOM, Transmit};
 
-/// Datagrams, or trains of datagrams where the kernel joins them (GRO), taken in one go.
-const BATCH: usize = 8;
+/// Datagrams, or trains of datagrams where the kernel joins them (GRO), taken in one go at most.
+const BATCH: usize = 32;
+
+/// And at least: one that brings fewer than asked for says that there are no more.
+const SMALLEST_BATCH: usize = 2;
 
 /// The largest train.
 const LARGEST: usize = 65_535;
@@ -19,12 +22,32 @@ const LARGEST: usize = 65_535;
 /// Room in the kernel for what arrives while one batch is worked on; a smaller limit of the system holds.
 const KERNEL_BUFFER: usize = 4 << 20;
 
-/// Binds a UDP socket for a relay. `[::]` takes IPv4 clients too. A port in use is refused with
-/// [`io::ErrorKind::AddrInUse`], never shared.
-pub fn bind(addr: SocketAddr) -> io::Result<UdpSocket> {
+/// Binds the UDP sockets of a relay's workers to one port: the kernel gives each client to one of them, always the same.
+/// `[::]` takes IPv4 clients too. A port in use is refused with [`io::ErrorKind::AddrInUse`], never shared: the first
+/// socket is bound without SO_REUSEPORT and lets only its own siblings in after that.
+pub fn bind(addr: SocketAddr, workers: usize) -> io::Result<Vec<UdpSocket>> {
+    let first = bound(addr, Sharing::Refused)?;
+    let addr = first.local_addr()?;
+    if workers > 1 {
+        SockRef::from(&first).set_reuse_port(true)?;
+    }
+    let siblings = (1..workers).map(|_| bound(addr, Sharing::WithSiblings));
+    std::iter::once(Ok(first)).chain(siblings).collect()
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    Refused,
+    WithSiblings,
+}
+
+fn bound(addr: SocketAddr, sharing: Sharing) -> io::Result<UdpSocket> {
     let socket = Socket2::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
     if addr.is_ipv6() {
         socket.set_only_v6(false)?;
+    }
+    if sharing == Sharing::WithSiblings {
+        socket.set_reuse_port(true)?;
     }
     // Best effort: the system may grant less, and the relay then works with less.
     let _ = socket.set_recv_buffer_size(KERNEL_BUFFER);
@@ -40,21 +63,39 @@ pub(crate) struct Socket {
     local: SocketAddr,
 }
 
-/// Buffers for one batch, with room around each for what the server writes in place.
+/// Buffers for one batch.
 pub(crate) struct Batch {
-    buffers: [Box<[u8]>; BATCH],
-    meta: [RecvMeta; BATCH],
+    pub(crate) buffers: [Box<[u8]>; BATCH],
+    pub(crate) meta: [RecvMeta; BATCH],
+    /// How many to ask for: preparing many for one costs more than the one.
+    asked: usize,
+}
+
+/// What a receive brought.
+pub(crate) struct Filled {
+    pub(crate) count: usize,
+    /// Whether there may be more.
+    pub(crate) is_full: bool,
 }
 
 impl Batch {
     pub(crate) fn new() -> Self {
-        let buffer = |_| vec![0; HEADROOM + LARGEST + TAILROOM].into_boxed_slice();
-        Batch { buffers: std::array::from_fn(buffer), meta: [RecvMeta::default(); BATCH] }
+        let buffer = |_| vec![0; LARGEST].into_boxed_slice();
+        Batch {
+            buffers: std::array::from_fn(buffer),
+            meta: [RecvMeta::default(); BATCH],
+            asked: SMALLEST_BATCH,
+        }
     }
 
-    /// What `Socket::receive` filled in: the buffer, whose datagrams begin at `HEADROOM`, and what is known of them.
-    pub(crate) fn filled(&mut self, count: usize) -> impl Iterator<Item = (&mut [u8], RecvMeta)> {
-        self.buffers.iter_mut().map(|buffer| &mut **buffer).zip(self.meta).take(count)
+    fn filled(&mut self, count: usize) -> Filled {
+        let is_full = count == self.asked;
+        if is_full {
+            self.asked = (self.asked * 2).min(BATCH);
+        } else if count < self.asked / 4 {
+            self.asked = (self.asked / 2).max(SMALLEST_BATCH);
+        }
+        Filled { count, is_full }
     }
 }
 
@@ -69,38 +110,51 @@ impl Socket {
         self.local
     }
 
+    /// The socket of the port that a client talks to.
+    pub(crate) fn facing<'a>(sockets: &'a [Socket], to: &FiveTuple) -> Option<&'a Socket> {
+        let port = to.server.socket_addr().port();
+        sockets.iter().find(|socket| socket.local.port() == port)
+    }
+
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         registry.register(&mut self.socket, token, Interest::READABLE)
     }
 
-    /// Takes what is there, at most one batch; `WouldBlock` if nothing is.
-    pub(crate) fn receive(&self, batch: &mut Batch) -> io::Result<usize> {
-        let mut slices =
-            batch.buffers.each_mut().map(|buffer| IoSliceMut::new(&mut buffer[HEADROOM..HEADROOM + LARGEST]));
-        let receive = || self.state.recv(UdpSockRef::from(&self.socket), &mut slices, &mut batch.meta);
-        self.socket.try_io(receive)
+    /// Datagrams that one send may hold (GSO); 1 where the kernel knows no such thing.
+    pub(crate) fn longest_run(&self) -> usize {
+        self.state.max_gso_segments()
     }
 
-    /// The five-tuple of what was received; none if it was sent to a group, whose address cannot answer. (To try
-    /// would cost everyone: after one EINVAL quinn-udp sends no more trains.)
+    /// Takes what is there, at most one batch; `WouldBlock` if nothing is.
+    pub(crate) fn receive(&self, batch: &mut Batch) -> io::Result<Filled> {
+        let mut slices = batch.buffers.each_mut().map(|buffer| IoSliceMut::new(buffer));
+        let (slices, meta) = (&mut slices[..batch.asked], &mut batch.meta[..batch.asked]);
+        let count = self.socket.try_io(|| self.state.recv(UdpSockRef::from(&self.socket), slices, meta))?;
+        Ok(batch.filled(count))
+    }
+
+    /// The five-tuple of what was received; none if it was sent to a group, whose address cannot answer.
     pub(crate) fn five_tuple(&self, meta: &RecvMeta) -> Option<FiveTuple> {
         let local_ip = meta.dst_ip.unwrap_or(self.local.ip()).to_canonical();
         let is_group = local_ip.is_multicast() || local_ip == IpAddr::V4(Ipv4Addr::BROADCAST);
         (!is_group).then(|| FiveTuple::udp(meta.addr, SocketAddr::new(local_ip, self.local.port())))
     }
 
-    /// Sends one datagram from the address its client sent to.
-    pub(crate) fn send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+    /// Sends to a client from the address it sent to: one datagram, or a run of datagrams of `segment` bytes each, of
+    /// which the last may be shorter.
+    pub(crate) fn send(&self, to: &FiveTuple, parts: &[IoSlice<'_>], segment: Option<u16>) -> io::Result<()> {
+        let mut control = Control::new();
         // A socket bound to one address sends from it anyway.
-        let src_ip = self.local.ip().is_unspecified().then(|| transmit.to.server.socket_addr().ip());
-        let outgoing = quinn_udp::Transmit {
-            destination: self.reachable(transmit.to.client.socket_addr()),
-            ecn: None,
-            contents: transmit.bytes,
-            segment_size: None,
-            src_ip: src_ip.filter(|ip| !ip.is_unspecified()),
-        };
-        self.socket.try_io(|| self.state.try_send(UdpSockRef::from(&self.socket), &outgoing))
+        if self.local.ip().is_unspecified() {
+            control.source(to.server.socket_addr().ip());
+        }
+        if let Some(segment) = segment {
+            control.segment(segment);
+        }
+        let destination = SockAddr::from(self.reachable(to.client.socket_addr()));
+        let message = MsgHdr::new().with_addr(&destination).with_buffers(parts).with_control(control.bytes());
+        let send = || SockRef::from(&self.socket).sendmsg(&message, 0);
+        self.socket.try_io(send).map(drop)
     }
 
     /// An IPv6 socket reaches IPv4 clients by their IPv4-mapped addresses. (Linux takes the plain ones too.)

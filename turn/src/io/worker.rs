@@ -1,48 +1,74 @@
-//! One thread, one poll loop: it owns the server and the socket, tells the server the time, and obeys the handle.
+//! One thread, one poll loop: it owns its sockets, its streams and its flows, and tells the server the time.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use mio::{Events, Poll, Token, Waker};
-use quinn_udp::RecvMeta;
 
-use super::metrics::{SocketCounters, Totals};
+use super::acceptor::Acceptor;
+use super::clock::Clock;
+use super::connections::{Connections, Way};
+use super::exits::Exits;
+use super::handle::{Newcomer, Shared};
+use super::metrics::IoTally;
+use super::moderation::Moderation;
 use super::socket::{Batch, Socket};
-use crate::call::Traffic;
-use crate::packet::{HEADROOM, Packet, TAILROOM};
-use crate::server::{Now, Server};
+use crate::flow::{Flows, Output};
+use crate::server::Now;
+use crate::settings::Clients;
 
-const SOCKET: Token = Token(0);
-const WAKER: Token = Token(1);
+const WAKER: Token = Token(0);
 
 /// After an error that is no fault of a client's, so that one that lasts does not eat a core.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What the handle asks for; carried out in order, between two batches.
+/// Full batches taken from one socket before others have their turn.
+const TURNS: usize = 8;
+
+/// The server is asked for ended lifetimes at least this often.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// What the handle asks of a worker; carried out in order, between two batches.
 pub(super) enum Command {
-    EndSeat { call: String, seat: String, barred: u64 },
-    EndCall { call: String, barred: u64 },
-    Traffic { call: String, reply: SyncSender<Traffic> },
-    Totals { reply: SyncSender<Totals> },
+    Adopt(Box<Newcomer>),
     Shutdown,
 }
 
-/// The wall clock, in unix seconds.
-pub(super) fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+/// What a worker listens to.
+pub(super) struct Ears {
+    pub(super) sockets: Vec<Socket>,
+    pub(super) acceptors: Vec<Acceptor>,
+    /// The first worker of a relay also ends lifetimes.
+    is_first: bool,
+}
+
+impl Ears {
+    pub(super) fn of(worker: usize) -> Self {
+        Ears { sockets: Vec::new(), acceptors: Vec::new(), is_first: worker == 0 }
+    }
 }
 
 pub(super) struct Worker {
-    server: Server,
-    socket: Socket,
-    batch: Batch,
-    poll: Poll,
+    shared: Arc<Shared>,
+    tally: Arc<IoTally>,
     commands: Receiver<Command>,
-    started: Instant,
-    counters: SocketCounters,
+    poll: Poll,
+    /// Polling is edge-triggered: a socket may hold datagrams until it said that it holds none.
+    readable: Vec<bool>,
+    batch: Batch,
+    acceptors: Vec<Acceptor>,
+    connections: Connections,
+    exits: Exits,
+    flows: Flows,
+    moderation: Moderation,
+    clock: Clock,
+    /// The time of this turn.
+    now: Now,
+    /// When to look for ended lifetimes, if that is this worker's task.
+    looks_at: Option<Duration>,
 }
 
 enum Next {
@@ -51,130 +77,194 @@ enum Next {
 }
 
 impl Worker {
+    /// A worker and what wakes it.
     pub(super) fn new(
-        server: Server,
-        mut socket: Socket,
+        shared: Arc<Shared>,
+        tally: Arc<IoTally>,
         commands: Receiver<Command>,
-    ) -> io::Result<(Self, Arc<Waker>)> {
+        ears: Ears,
+        flows: Flows,
+        clients: Clients,
+    ) -> io::Result<(Self, Waker)> {
+        let Ears { mut sockets, mut acceptors, is_first } = ears;
         let poll = Poll::new()?;
-        socket.register(poll.registry(), SOCKET)?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-        let (started, counters) = (Instant::now(), SocketCounters::default());
-        Ok((Worker { server, socket, batch: Batch::new(), poll, commands, started, counters }, waker))
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        // Tokens: the waker, the sockets, the acceptors, then the connections.
+        let mut tokens = (WAKER.0 + 1..).map(Token);
+        for socket in &mut sockets {
+            socket.register(poll.registry(), tokens.next().expect("there is no last token"))?;
+        }
+        for acceptor in &mut acceptors {
+            acceptor.register(poll.registry(), tokens.next().expect("there is no last token"))?;
+        }
+        let mut clock = Clock::new(shared.started);
+        let first_connection = WAKER.0 + 1 + sockets.len() + acceptors.len();
+        let worker = Worker {
+            tally,
+            commands,
+            poll,
+            readable: vec![true; sockets.len()],
+            batch: Batch::new(),
+            acceptors,
+            connections: Connections::new(Arc::clone(&shared), clients, first_connection),
+            exits: Exits::new(Arc::clone(&shared), sockets),
+            flows,
+            moderation: Moderation::default(),
+            now: clock.now(),
+            clock,
+            looks_at: is_first.then_some(Duration::ZERO),
+            shared,
+        };
+        Ok((worker, waker))
     }
 
     /// Serves until told to stop, or until the handle is gone; no error ends it.
     pub(super) fn run(mut self) {
-        let mut events = Events::with_capacity(8);
-        // Polling is edge-triggered: the socket may hold datagrams until it said that it holds none.
-        let mut readable = true;
-        let mut pause = None;
+        let mut events = Events::with_capacity(256);
         loop {
-            if let Err(error) = self.poll.poll(&mut events, pause.take().or_else(|| self.until_timeout()))
+            self.moderation.nap();
+            if let Err(error) = self.poll.poll(&mut events, self.until_timeout())
                 && error.kind() != io::ErrorKind::Interrupted
             {
                 thread::sleep(PAUSE);
             }
-            readable |= events.iter().any(|event| event.token() == SOCKET);
-            loop {
-                if let Next::Stop = self.take_commands() {
-                    return;
-                }
-                if !readable {
-                    break;
-                }
-                match self.socket.receive(&mut self.batch) {
-                    Ok(count) => self.serve(count),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => readable = false,
-                    Err(error) => {
-                        self.note_receive_error(&error);
-                        pause = Some(PAUSE);
-                        break;
-                    }
-                }
+            self.now = self.clock.now();
+            self.take_notice(&events);
+            if let Next::Stop = self.take_commands() {
+                return;
             }
-            let now = self.now();
-            self.server.handle_timeout(now);
+            for socket in 0..self.readable.len() {
+                self.receive(socket);
+            }
+            self.accept();
+            self.connections.receive(&mut Way {
+                flows: &mut self.flows,
+                exits: &mut self.exits,
+                tally: &self.tally,
+                now: self.now,
+            });
+            self.exits.flush(&self.batch, &self.tally);
+            self.handle_timeout();
+            self.moderation.woke(self.now.monotonic, self.tally.received.read());
         }
     }
 
-    fn now(&self) -> Now {
-        Now { monotonic: self.started.elapsed(), unix: unix_now() }
+    /// No wait while something is known to be there; else until something is due.
+    fn until_timeout(&self) -> Option<Duration> {
+        let is_readable = self.readable.contains(&true)
+            || self.connections.is_readable()
+            || self.acceptors.iter().any(|acceptor| acceptor.is_readable);
+        if is_readable {
+            return Some(Duration::ZERO);
+        }
+        let due = [self.looks_at, self.flows.next_timeout(), self.connections.next_timeout()];
+        // Epoll counts whole milliseconds and mio rounds up, so the wait is not cut into busy turns.
+        due.into_iter().flatten().min().map(|at| at.saturating_sub(self.now.monotonic))
     }
 
-    fn until_timeout(&self) -> Option<Duration> {
-        // Epoll counts whole milliseconds and mio rounds up, so the wait is not cut into busy turns.
-        self.server.next_timeout().map(|at| at.saturating_sub(self.started.elapsed()))
+    fn take_notice(&mut self, events: &Events) {
+        let sockets = WAKER.0 + 1;
+        let acceptors = sockets + self.readable.len();
+        let connections = acceptors + self.acceptors.len();
+        for event in events {
+            match event.token() {
+                WAKER => {}
+                Token(token) if token < acceptors => self.readable[token - sockets] = true,
+                Token(token) if token < connections => self.acceptors[token - acceptors].is_readable = true,
+                _ => self.connections.ready(event),
+            }
+        }
     }
 
     fn take_commands(&mut self) -> Next {
         loop {
             match self.commands.try_recv() {
-                Ok(Command::EndSeat { call, seat, barred }) => {
-                    self.server.end_seat(self.now(), &call, &seat, barred);
+                Ok(Command::Adopt(newcomer)) => {
+                    let (flows, exits) = (&mut self.flows, &mut self.exits);
+                    let mut way = Way { flows, exits, tally: &self.tally, now: self.now };
+                    // An error means that the client is gone already.
+                    let _ = self.connections.adopt(*newcomer, self.poll.registry(), &mut way);
                 }
-                Ok(Command::EndCall { call, barred }) => self.server.end_call(self.now(), &call, barred),
-                // Whoever asked may have stopped waiting; that is no error here.
-                Ok(Command::Traffic { call, reply }) => drop(reply.try_send(self.server.traffic(&call))),
-                Ok(Command::Totals { reply }) => drop(reply.try_send(self.totals())),
                 Ok(Command::Shutdown) | Err(TryRecvError::Disconnected) => return Next::Stop,
                 Err(TryRecvError::Empty) => return Next::Continue,
             }
         }
     }
 
-    fn totals(&self) -> Totals {
-        Totals {
-            allocations: self.server.allocations(),
-            calls: self.server.calls(),
-            counters: self.server.counters(),
-            socket: self.counters,
+    fn handle_timeout(&mut self) {
+        let now = self.now;
+        self.flows.handle_timeout(now);
+        self.connections.handle_timeout(now.monotonic);
+        if self.looks_at.is_some_and(|at| at <= now.monotonic) {
+            let mut server = self.shared.server();
+            server.handle_timeout(now);
+            let latest = now.monotonic + LOOK;
+            self.looks_at = Some(server.next_timeout().map_or(latest, |next| next.min(latest)));
         }
     }
 
-    fn serve(&mut self, count: usize) {
-        let now = self.now();
-        for (buffer, meta) in self.batch.filled(count) {
-            serve_train(&mut self.server, &self.socket, &mut self.counters, now, buffer, &meta);
+    /// Takes what a socket holds, within its turn.
+    fn receive(&mut self, socket: usize) {
+        for _ in 0..TURNS {
+            if !self.readable[socket] {
+                return;
+            }
+            match self.exits.sockets[socket].receive(&mut self.batch) {
+                Ok(filled) => {
+                    // Not full: there are no more, and the next to come is an event.
+                    self.readable[socket] = filled.is_full;
+                    self.serve(socket, filled.count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable[socket] = false,
+                Err(error) => self.note_error(&error),
+            }
+        }
+    }
+
+    /// Hands the flows what was received, datagram by datagram, and sends what they give.
+    fn serve(&mut self, socket: usize, count: usize) {
+        let now = self.now;
+        for buffer in 0..count {
+            let meta = self.batch.meta[buffer];
+            let Some(from) = self.exits.sockets[socket].five_tuple(&meta) else { continue };
+            let mut start = 0;
+            while start < meta.len {
+                let train = &mut self.batch.buffers[buffer][start..meta.len];
+                let stride = meta.stride.max(1);
+                let server = || self.shared.server();
+                let (taken, output) = self.flows.receive_train(now, &from, train, stride, server);
+                self.tally.received.add(taken.div_ceil(stride) as u64);
+                match output {
+                    Some(Output::Delivery(delivery)) => {
+                        let at = (buffer, start);
+                        self.exits.deliver_of_batch(delivery, &self.batch, at, &self.tally);
+                    }
+                    Some(Output::Answer(answer)) => self.exits.answer(&from, &answer, &self.tally),
+                    None => {}
+                }
+                start += taken;
+            }
+        }
+        self.exits.flush(&self.batch, &self.tally);
+    }
+
+    fn accept(&mut self) {
+        for position in 0..self.acceptors.len() {
+            if self.acceptors[position].is_readable
+                && let Err(error) = self.acceptors[position].accept(&self.shared)
+            {
+                self.note_error(&error);
+            }
         }
     }
 
     /// Said in the log the first, second, fourth, eighth ... time.
-    fn note_receive_error(&mut self, error: &io::Error) {
-        self.counters.receive_errors += 1;
-        if self.counters.receive_errors.is_power_of_two() {
-            let count = self.counters.receive_errors;
+    fn note_error(&mut self, error: &io::Error) {
+        self.tally.receive_errors.add(1);
+        let count = self.tally.receive_errors.read();
+        if count.is_power_of_two() {
             tracing::warn!(%error, count, "receiving on the relay's socket failed; the relay goes on");
         }
-    }
-}
-
-/// Hands the server the datagrams of one buffer, one by one, and sends what it answers before the next.
-fn serve_train(
-    server: &mut Server,
-    socket: &Socket,
-    counters: &mut SocketCounters,
-    now: Now,
-    buffer: &mut [u8],
-    meta: &RecvMeta,
-) {
-    let Some(from) = socket.five_tuple(meta) else { return };
-    let train_end = HEADROOM + meta.len;
-    let mut start = HEADROOM;
-    while start < train_end {
-        let end = train_end.min(start + meta.stride.max(1));
-        counters.received += 1;
-        // The server may pad this datagram over the beginning of the next; what it writes before this one has
-        // been sent already.
-        let following: [u8; TAILROOM] =
-            *buffer[end..].first_chunk().expect("every buffer ends with tailroom");
-        if let Some(transmit) = server.receive(now, &from, Packet::new(buffer, start..end)) {
-            match socket.send(&transmit) {
-                Ok(()) => counters.sent += 1,
-                Err(_) => counters.send_errors += 1,
-            }
-        }
-        buffer[end..end + TAILROOM].copy_from_slice(&following);
-        start = end;
+        thread::sleep(PAUSE);
     }
 }

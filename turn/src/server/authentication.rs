@@ -126,7 +126,7 @@ impl Server {
     }
 
     fn refuse_credential(&mut self, now: Now, from: &FiveTuple, message: &Message<'_>) -> Outcome {
-        self.counters.credentials_refused += 1;
+        self.tally.credentials_refused.add(1);
         self.challenge(now, from, message, 401)
     }
 

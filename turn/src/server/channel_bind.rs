@@ -3,8 +3,7 @@
 use super::authentication::{Refusal, Request};
 use super::{Now, Server};
 use crate::address::PeerAddr;
-use crate::allocation::{ChannelRefused, FiveTuple};
-use crate::channel_data::ChannelNumber;
+use crate::allocation::{Binding, ChannelRefused, FiveTuple};
 use crate::message::{Response, attribute};
 
 impl Server {
@@ -18,7 +17,8 @@ impl Server {
         let Some([high, low, _, _]) = request.message.first(attribute::CHANNEL_NUMBER) else {
             return Err(Refusal::BadRequest);
         };
-        let number = ChannelNumber::new(u16::from_be_bytes([*high, *low])).ok_or(Refusal::BadRequest)?;
+        let number = u16::from_be_bytes([*high, *low]);
+        let number = self.settings.clients.channel(number).ok_or(Refusal::BadRequest)?;
         let peer = request.message.peers().next().ok_or(Refusal::BadRequest)?;
         let peer =
             PeerAddr::new(peer.map_err(|_| Refusal::BadRequest)?).relayed().ok_or(Refusal::Forbidden)?;
@@ -27,10 +27,14 @@ impl Server {
         if peer_call != Some(allocation.seat.call) {
             return Err(Refusal::Forbidden);
         }
-        allocation.bind(now.monotonic, number, peer).map_err(|refused| match refused {
+        let call = allocation.seat.call;
+        let binding = allocation.bind(now.monotonic, number, peer).map_err(|refused| match refused {
             ChannelRefused::Conflict => Refusal::BadRequest,
             ChannelRefused::Full => Refusal::InsufficientCapacity,
         })?;
+        if binding == Binding::New {
+            self.calls.change(call);
+        }
         Ok(Response::success(request.message))
     }
 }

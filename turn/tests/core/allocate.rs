@@ -202,7 +202,7 @@ fn an_expired_credential_opens_nothing() {
     let refused = late.request(&mut lab, ALLOCATE, &[UDP]);
     assert_eq!(refused.error(), 401);
     assert_eq!(refused.value(MESSAGE_INTEGRITY), None);
-    assert_eq!(lab.server.counters().credentials_refused, 1);
+    assert_eq!(lab.counters().credentials_refused, 1);
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn wrong_passwords_and_foreign_user_names_get_401() {
         party.client.credential = Credential { username, password, ..good.clone() };
         assert_eq!(party.request(&mut lab, ALLOCATE, &[UDP]).error(), 401);
         refused += 1;
-        assert_eq!(lab.server.counters().credentials_refused, refused);
+        assert_eq!(lab.counters().credentials_refused, refused);
     }
     party.client.credential = Mint::new(b"another secret").mint(lab.now.unix, "call", "1");
     assert_eq!(party.request(&mut lab, ALLOCATE, &[UDP]).error(), 401);

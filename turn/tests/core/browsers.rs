@@ -78,7 +78,6 @@ fn keepalives_are_answered_or_silent_and_never_an_error() {
     );
     let indication = write(stun_types::message::MessageClass::Indication, BINDING, 1, &[]);
     assert!(lab.receive(&party.at, &stun_types::message::MessageWrite::finish(indication)).is_none());
-    let dropped: u64 =
-        visavis_turn::DropReason::ALL.into_iter().map(|why| lab.server.counters().dropped(why)).sum();
+    let dropped: u64 = visavis_turn::DropReason::ALL.into_iter().map(|why| lab.counters().dropped(why)).sum();
     assert_eq!(dropped, 0);
 }

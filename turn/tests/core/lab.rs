@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use visavis_turn::{FiveTuple, HEADROOM, Mint, Now, Packet, Server, Settings, TAILROOM};
+use visavis_turn::{Counters, Delivery, FiveTuple, Flows, Mint, Now, Output, Server, Settings};
 
 use crate::support::{ALLOCATE, Answer, CREATE_PERMISSION, Client, UDP, XOR_RELAYED_ADDRESS};
 
@@ -11,6 +11,7 @@ pub const SECRET: &[u8] = b"a secret of the laboratory";
 
 pub struct Lab {
     pub server: Server,
+    pub flows: Flows,
     pub now: Now,
     pub mint: Mint,
 }
@@ -33,8 +34,10 @@ impl Lab {
     pub fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::new("visavis", SECRET);
         change(&mut settings);
+        let mut server = Server::new(settings, [42; 32]).unwrap();
         Lab {
-            server: Server::new(settings, [42; 32]).unwrap(),
+            flows: Flows::new(&mut server),
+            server,
             now: Now { monotonic: Duration::from_secs(1000), unix: 1_800_000_000 },
             mint: Mint::new(SECRET),
         }
@@ -45,14 +48,25 @@ impl Lab {
         self.now.unix += seconds;
     }
 
-    /// Hands a datagram to the server; gives where the answer goes, and the answer.
+    /// Hands a datagram to the relay; gives where what comes out goes, and what comes out.
     pub fn receive(&mut self, from: &FiveTuple, datagram: &[u8]) -> Option<(FiveTuple, Answer)> {
-        let mut buffer = vec![0xAA; HEADROOM];
-        buffer.extend_from_slice(datagram);
-        buffer.extend_from_slice(&[0xAA; TAILROOM]);
-        let packet = Packet::new(&mut buffer, HEADROOM..HEADROOM + datagram.len());
-        let transmit = self.server.receive(self.now, from, packet)?;
-        Some((transmit.to, Answer(transmit.bytes.to_vec())))
+        let mut message = datagram.to_vec();
+        match self.output(from, &mut message)? {
+            Output::Answer(answer) => Some((*from, Answer(answer))),
+            Output::Delivery(Delivery { to, header, body, padding, .. }) => {
+                let header = header.map_or(Vec::new(), |header| header.to_vec());
+                Some((to, Answer([&header, &message[body], &vec![0; padding]].concat())))
+            }
+        }
+    }
+
+    /// The same, and the message as it was left.
+    pub fn output(&mut self, from: &FiveTuple, message: &mut [u8]) -> Option<Output> {
+        self.flows.receive(self.now, from, message, || &mut self.server)
+    }
+
+    pub fn counters(&self) -> Counters {
+        self.server.counters() + self.flows.counters()
     }
 
     /// The answer to a request; it must go to the one who asked.

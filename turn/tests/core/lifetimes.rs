@@ -83,7 +83,7 @@ fn a_channel_lasts_600_seconds_and_its_permission_300() {
     assert!(two.permit(&mut lab, at_one).is_success() && one.permit(&mut lab, at_one).is_success());
     lab.advance(1);
     assert!(lab.receive(&one.at, &channel_data(0x4000, &[RTP])).is_none(), "the channel is over");
-    assert_eq!(lab.server.counters().dropped(visavis_turn::DropReason::ChannelNotBound), 1);
+    assert_eq!(lab.counters().dropped(visavis_turn::DropReason::ChannelNotBound), 1);
     let (_, as_data) = one.send(&mut lab, at_two, &[RTP]).unwrap();
     assert_eq!(
         as_data.data_indication(),

@@ -19,7 +19,7 @@ fn no_special_purpose_block_no_v4_in_v6_form_and_no_public_address_is_a_peer() {
         }
     }
     assert!(tried > 300);
-    assert_eq!(lab.server.counters().relayed_packets, 0);
+    assert_eq!(lab.counters().relayed_packets, 0);
 }
 
 #[test]

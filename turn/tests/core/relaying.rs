@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use visavis_turn::{DropReason, FirstByte, HEADROOM, Packet, TAILROOM, Traffic};
+use visavis_turn::{Clients, Delivery, DropReason, Output, Traffic};
 
 use crate::lab::{Lab, at};
 use crate::support::*;
@@ -31,7 +31,7 @@ fn every_kind_of_leg_leads_to_every_kind_of_leg() {
     assert!(two.bind(&mut lab, 0x4FFF, at_one).is_success());
     let (to, answer) = lab.receive(&one.at, &channel_data(0x4001, b"\x80data")).unwrap();
     assert_eq!((to, answer.0), (two.at, channel_data(0x4FFF, b"\x80data")), "ChannelData to ChannelData");
-    assert_eq!(lab.server.counters().relayed_packets, 11);
+    assert_eq!(lab.counters().relayed_packets, 11);
 }
 
 #[test]
@@ -40,18 +40,20 @@ fn the_payload_stays_where_it_was_received() {
     let (mut one, at_one) = lab.permitted("call", "1", "198.51.100.7:4000");
     let (mut two, at_two) = lab.permitted("call", "2", "198.51.100.8:4000");
     assert!(one.bind(&mut lab, 0x4001, at_two).is_success());
-    let check = |lab: &mut Lab, datagram: Vec<u8>, header_in: usize, header_out: usize| {
-        let mut buffer = [vec![0xAA; HEADROOM], datagram.clone(), vec![0xAA; TAILROOM]].concat();
-        let payload = buffer[HEADROOM + header_in..].as_ptr();
-        let packet = Packet::new(&mut buffer, HEADROOM..HEADROOM + datagram.len());
-        let transmit = lab.server.receive(lab.now, &one.at, packet).unwrap();
-        assert_eq!(transmit.bytes[header_out..].as_ptr(), payload);
+    let check = |lab: &mut Lab, mut message: Vec<u8>, body: std::ops::Range<usize>, is_header_apart: bool| {
+        let payload = message.len() - 8..message.len();
+        let sent = message[payload.clone()].to_vec();
+        let output = lab.output(&one.at, &mut message);
+        let Some(Output::Delivery(delivery)) = output else { panic!("not passed on: {output:?}") };
+        let Delivery { header, body: found, padding, .. } = delivery;
+        assert_eq!((header.is_some(), found, padding), (is_header_apart, body, 0));
+        assert_eq!(message[payload], sent);
     };
-    check(&mut lab, channel_data(0x4001, b"\x80data"), 4, 36);
-    check(&mut lab, one.client.send(at_two, b"\x80data"), 36, 36);
+    check(&mut lab, channel_data(0x4001, b"\x80 a data"), 4..12, true);
+    check(&mut lab, one.client.send(at_two, b"\x80 a data"), 0..44, false);
     assert!(two.bind(&mut lab, 0x4001, at_one).is_success());
-    check(&mut lab, channel_data(0x4001, b"\x80data"), 4, 4);
-    check(&mut lab, one.client.send(at_two, b"\x80data"), 36, 4);
+    check(&mut lab, channel_data(0x4001, b"\x80 a data"), 0..12, false);
+    check(&mut lab, one.client.send(at_two, b"\x80 a data"), 32..44, false);
 }
 
 #[test]
@@ -88,7 +90,7 @@ fn nothing_passes_between_calls() {
     let (mut two, at_two) = lab.permitted("other", "1", "198.51.100.8:4000");
     assert!(one.send(&mut lab, at_two, &[RTP; 20]).is_none());
     assert!(two.send(&mut lab, at_one, &[RTP; 20]).is_none());
-    assert_eq!(lab.server.counters().dropped(DropReason::NoPeer), 2);
+    assert_eq!(lab.counters().dropped(DropReason::NoPeer), 2);
 }
 
 #[test]
@@ -106,10 +108,10 @@ fn both_sides_must_have_a_permission() {
     let (mut one, at_one) = lab.allocated("call", "1", "198.51.100.7:4000");
     let (mut two, at_two) = lab.allocated("call", "2", "198.51.100.8:4000");
     assert!(one.send(&mut lab, at_two, &[RTP]).is_none());
-    assert_eq!(lab.server.counters().dropped(DropReason::NoPermission), 1);
+    assert_eq!(lab.counters().dropped(DropReason::NoPermission), 1);
     assert!(one.permit(&mut lab, at_two).is_success());
     assert!(one.send(&mut lab, at_two, &[RTP]).is_none());
-    assert_eq!(lab.server.counters().dropped(DropReason::PeerNoPermission), 1);
+    assert_eq!(lab.counters().dropped(DropReason::PeerNoPermission), 1);
     assert!(two.permit(&mut lab, at_one).is_success());
     assert!(one.send(&mut lab, at_two, &[RTP]).is_some());
 }
@@ -133,9 +135,9 @@ fn data_without_allocation_channel_or_sense_go_nowhere() {
     assert!(lab.receive(&stranger, &channel_data(0x4000, &[RTP])).is_none());
     let indication = one.client.send(at_one, &[RTP]);
     assert!(lab.receive(&stranger, &indication).is_none());
-    assert_eq!(lab.server.counters().dropped(DropReason::NoAllocation), 2);
+    assert_eq!(lab.counters().dropped(DropReason::NoAllocation), 2);
     assert!(lab.receive(&one.at, &channel_data(0x4000, &[RTP])).is_none());
-    assert_eq!(lab.server.counters().dropped(DropReason::ChannelNotBound), 1);
+    assert_eq!(lab.counters().dropped(DropReason::ChannelNotBound), 1);
     let mut cut = channel_data(0x4000, &[RTP; 8]);
     cut.truncate(9);
     assert!(lab.receive(&one.at, &cut).is_none());
@@ -149,21 +151,21 @@ fn data_without_allocation_channel_or_sense_go_nowhere() {
     assert!(lab.receive(&one.at, &unknown_attribute).is_none(), "DONT-FRAGMENT is not offered");
     let without_data = write(stun_types::message::MessageClass::Indication, SEND, 7, &[]);
     assert!(lab.receive(&one.at, &stun_types::message::MessageWrite::finish(without_data)).is_none());
-    assert_eq!(lab.server.counters().dropped(DropReason::Malformed), 3);
+    assert_eq!(lab.counters().dropped(DropReason::Malformed), 3);
 }
 
 #[test]
 fn only_stun_dtls_and_rtp_pass_where_browsers_meet() {
-    for (filter, other_passes) in [(FirstByte::WebRtcOnly, false), (FirstByte::Any, true)] {
-        let mut lab = Lab::with(|settings| settings.first_byte = filter);
+    for (clients, other_passes) in [(Clients::Browsers, false), (Clients::Any, true)] {
+        let mut lab = Lab::with(|settings| settings.clients = clients);
         let (mut one, _) = lab.permitted("call", "1", "198.51.100.7:4000");
         let (_, at_two) = lab.permitted("call", "2", "198.51.100.8:4000");
         for first in 0..=255_u8 {
             let is_webrtc = matches!(first, 0..=3 | 20..=63 | 128..=191);
             let passes = one.send(&mut lab, at_two, &[first, 1, 2, 3]).is_some();
-            assert_eq!(passes, is_webrtc || other_passes, "{first} under {filter:?}");
+            assert_eq!(passes, is_webrtc || other_passes, "{first} under {clients:?}");
         }
-        assert_eq!(one.send(&mut lab, at_two, &[]).is_some(), other_passes, "nothing under {filter:?}");
+        assert_eq!(one.send(&mut lab, at_two, &[]).is_some(), other_passes, "nothing under {clients:?}");
     }
 }
 
@@ -184,7 +186,7 @@ fn a_seat_over_its_bandwidth_loses_packets_and_no_one_else_does() {
     assert_eq!(passed(&mut three, &mut lab, at_two), 0, "what the second seat may receive is used up");
     assert_eq!(passed(&mut three, &mut lab, at_one), 5, "what the third may send is not");
     assert_eq!(passed(&mut two, &mut lab, at_two), 0, "nor may the second send to itself");
-    assert_eq!(lab.server.counters().dropped(DropReason::Bandwidth), 490);
+    assert_eq!(lab.counters().dropped(DropReason::Bandwidth), 490);
     lab.now.monotonic += Duration::from_millis(200);
     assert_eq!(passed(&mut one, &mut lab, at_two), 2, "a fifth of a second later");
 }
@@ -202,6 +204,6 @@ fn media_and_connectivity_checks_are_counted_apart_per_call() {
     assert_eq!(lab.server.traffic("call"), counted);
     assert_eq!(lab.server.traffic("other"), Traffic { allocations: 1, ..Traffic::default() });
     assert_eq!(lab.server.traffic("unknown"), Traffic::default());
-    let counters = lab.server.counters();
+    let counters = lab.counters();
     assert_eq!((counters.relayed_packets, counters.relayed_bytes, counters.allocations_made), (3, 440, 3));
 }

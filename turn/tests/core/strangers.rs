@@ -61,7 +61,7 @@ fn an_answer_to_a_stranger_is_at_most_two_and_a_half_times_its_request() {
     }
     assert_eq!(answered, 60);
     assert!((2.0..=2.5).contains(&longest), "the largest ratio is {longest}");
-    assert_eq!(lab.server.counters().dropped(DropReason::Amplification), 0);
+    assert_eq!(lab.counters().dropped(DropReason::Amplification), 0);
 }
 
 /// The same request with a FINGERPRINT at its end.
@@ -87,7 +87,7 @@ fn a_source_has_a_budget_of_answers_and_the_authenticated_need_none() {
     };
     assert_eq!(answered(&mut lab, 4000), 20);
     assert_eq!(answered(&mut lab, 5000), 0, "another port of the same source");
-    assert_eq!(lab.server.counters().dropped(DropReason::AnswerBudget), 180);
+    assert_eq!(lab.counters().dropped(DropReason::AnswerBudget), 180);
     assert!(party.request(&mut lab, REFRESH, &[]).is_success(), "an authenticated answer costs no budget");
     lab.now.monotonic += Duration::from_secs(1);
     assert_eq!(answered(&mut lab, 4000), 2);
@@ -191,8 +191,8 @@ proptest! {
         }
         let after = (lab.server.allocations(), lab.server.calls(), lab.server.traffic("call"));
         prop_assert_eq!(before, after);
-        prop_assert_eq!(lab.server.counters().relayed_packets, 0);
-        prop_assert_eq!(lab.server.counters().allocations_made, 2);
+        prop_assert_eq!(lab.counters().relayed_packets, 0);
+        prop_assert_eq!(lab.counters().allocations_made, 2);
         two.send(&mut lab, relayed_one, &[0x80]).expect("and the call goes on");
     }
 }

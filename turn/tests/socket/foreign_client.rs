@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 use turn::client::{Client, ClientConfig};
-use visavis_turn::{DropReason, Relay, Settings, bind};
+use visavis_turn::{DropReason, Relay, Settings};
 use webrtc_util::Conn;
 
 /// Fails the test instead of hanging it.
@@ -41,7 +41,7 @@ async fn receive(conn: &impl Conn) -> (Vec<u8>, std::net::SocketAddr) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_allocations_of_one_call_exchange_data_and_two_calls_do_not() {
     let settings = Settings::new("visavis", b"a secret of this test");
-    let relay = Relay::start(settings, bind("127.0.0.1:0".parse().unwrap()).unwrap()).unwrap();
+    let relay = Relay::start(settings, crate::over_sockets::listeners("127.0.0.1:0", 2)).unwrap();
     let clients = [
         client(&relay, "call", "1").await,
         client(&relay, "call", "2").await,
@@ -56,6 +56,8 @@ async fn two_allocations_of_one_call_exchange_data_and_two_calls_do_not() {
     assert_eq!(at_one.ip(), visavis_turn::RELAYED_IP);
     // The client asks for its permission when it first sends; what the partner does not permit yet is lost.
     two.send_to(b"\x80 lost", at_one).await.unwrap();
+    // A client's datagrams are taken in their order, and an answer means that those before it have been dealt with.
+    clients[1].send_binding_request().await.unwrap();
     other.send_to(b"\x80 stranger", at_one).await.unwrap();
     for round in 0..100_u8 {
         one.send_to(&[0x80, round], at_two).await.unwrap();
@@ -64,7 +66,6 @@ async fn two_allocations_of_one_call_exchange_data_and_two_calls_do_not() {
         assert_eq!(receive(&one).await, (vec![0x81, round], at_two));
         other.send_to(b"\x80 stranger", at_one).await.unwrap();
     }
-    // The relay takes a client's datagrams in order: after this answer it has seen the last stranger's packet.
     clients[2].send_binding_request().await.unwrap();
     let traffic = relay.traffic("call");
     assert_eq!((traffic.media_packets, traffic.media_bytes), (200, 400));

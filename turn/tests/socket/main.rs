@@ -9,3 +9,4 @@ mod support;
 
 mod foreign_client;
 mod over_sockets;
+mod streams;
