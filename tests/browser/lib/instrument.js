@@ -11,7 +11,7 @@
  * @property {boolean} [noStorage]     sessionStorage, localStorage and cookies throw
  * @property {string} [firstCandidate]  a candidate of the partner that every connection gets before any other
  * @property {number} [firstPreference]  relayed candidates of the partner with another type preference (the priority's first byte, RFC 8445
- *   §5.1.2.1; Chromium: 3 for a relay over UDP, 2 TCP, 1 TLS) come only after `__seen.release()`
+ *   §5.1.2.1; Chromium: 3 for a relay over UDP, 1 TCP, 0 TLS) come only after `__seen.release()`
  */
 
 /** @param {Conditions} conditions */
