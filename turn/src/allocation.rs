@@ -2,11 +2,13 @@
 //!
 //! All relayed addresses share one IP address, and permissions are by IP address; so an allocation has one permission.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+use std::hash::BuildHasher;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
 use stun_types::message::TransactionId;
@@ -208,7 +210,9 @@ pub(crate) enum PortWish {
 pub(crate) struct Allocations {
     /// One place for each port from [`FIRST_PORT`] on.
     tenants: Box<[Option<Tenant>]>,
-    by_client: HashMap<FiveTuple, RelayedAddr, RandomState>,
+    /// The allocations again, to be found by five-tuple, which stands in each.
+    by_client: HashTable<RelayedAddr>,
+    hasher: RandomState,
     by_expiry: BTreeSet<(Duration, RelayedAddr)>,
 }
 
@@ -217,7 +221,8 @@ impl Default for Allocations {
         let ports = usize::from(u16::MAX - FIRST_PORT) + 1;
         Allocations {
             tenants: std::iter::repeat_with(|| None).take(ports).collect(),
-            by_client: HashMap::default(),
+            by_client: HashTable::new(),
+            hasher: RandomState::default(),
             by_expiry: BTreeSet::new(),
         }
     }
@@ -246,8 +251,13 @@ impl Allocations {
     /// Adds an allocation at a free relayed address.
     pub(crate) fn insert(&mut self, relayed: RelayedAddr, mut allocation: Allocation, expires_at: Duration) {
         allocation.expires_at = expires_at;
-        self.by_client.insert(allocation.five_tuple, relayed);
+        let hash = self.hasher.hash_one(allocation.five_tuple);
         self.settle(relayed, Tenant::Allocation(Box::new(allocation)), expires_at);
+        let Allocations { tenants, by_client, hasher, .. } = self;
+        by_client.insert_unique(hash, relayed, |relayed| {
+            let allocation = allocation_at(tenants, *relayed).expect("the table holds the living alone");
+            hasher.hash_one(allocation.five_tuple)
+        });
     }
 
     /// Keeps the port above a relayed address for its seat; gives its address, and the token that claims it.
@@ -275,7 +285,7 @@ impl Allocations {
     ) -> Option<(RelayedAddr, SeatRef)> {
         let port = u16::from_be_bytes([token[0], token[1]]);
         let relayed = (port >= FIRST_PORT).then(|| RelayedAddr::new(port))?;
-        let Some(Tenant::Reservation(reservation)) = self.tenant(relayed) else { return None };
+        let Some(Tenant::Reservation(reservation)) = tenant(&self.tenants, relayed) else { return None };
         if reservation.token != token || !is_seat(reservation.seat) {
             return None;
         }
@@ -295,7 +305,10 @@ impl Allocations {
     pub(crate) fn remove(&mut self, relayed: RelayedAddr) -> Option<SeatRef> {
         match self.place(relayed)?.take()? {
             Tenant::Allocation(allocation) => {
-                self.by_client.remove(&allocation.five_tuple);
+                let hash = self.hasher.hash_one(allocation.five_tuple);
+                if let Ok(entry) = self.by_client.find_entry(hash, |known| *known == relayed) {
+                    entry.remove();
+                }
                 self.by_expiry.remove(&(allocation.expires_at, relayed));
                 Some(allocation.seat)
             }
@@ -321,14 +334,14 @@ impl Allocations {
     }
 
     pub(crate) fn of_client(&self, five_tuple: &FiveTuple) -> Option<RelayedAddr> {
-        self.by_client.get(five_tuple).copied()
+        let is_clients = |relayed: &RelayedAddr| {
+            self.at(*relayed).is_some_and(|allocation| allocation.five_tuple == *five_tuple)
+        };
+        self.by_client.find(self.hasher.hash_one(five_tuple), is_clients).copied()
     }
 
     pub(crate) fn at(&self, relayed: RelayedAddr) -> Option<&Allocation> {
-        match self.tenant(relayed)? {
-            Tenant::Allocation(allocation) => Some(allocation),
-            Tenant::Reservation(_) => None,
-        }
+        allocation_at(&self.tenants, relayed)
     }
 
     pub(crate) fn at_mut(&mut self, relayed: RelayedAddr) -> Option<&mut Allocation> {
@@ -338,14 +351,21 @@ impl Allocations {
         }
     }
 
-    /// A client may name any port as its peer's: below the first there is no place.
-    fn tenant(&self, relayed: RelayedAddr) -> Option<&Tenant> {
-        let position = relayed.port().checked_sub(FIRST_PORT)?;
-        self.tenants.get(usize::from(position))?.as_ref()
-    }
-
     fn place(&mut self, relayed: RelayedAddr) -> Option<&mut Option<Tenant>> {
         let position = relayed.port().checked_sub(FIRST_PORT)?;
         self.tenants.get_mut(usize::from(position))
+    }
+}
+
+/// A client may name any port as its peer's: below the first there is no place.
+fn tenant(tenants: &[Option<Tenant>], relayed: RelayedAddr) -> Option<&Tenant> {
+    let position = relayed.port().checked_sub(FIRST_PORT)?;
+    tenants.get(usize::from(position))?.as_ref()
+}
+
+fn allocation_at(tenants: &[Option<Tenant>], relayed: RelayedAddr) -> Option<&Allocation> {
+    match tenant(tenants, relayed)? {
+        Tenant::Allocation(allocation) => Some(allocation),
+        Tenant::Reservation(_) => None,
     }
 }

@@ -162,7 +162,6 @@ impl Flows {
         stride: usize,
         server: impl FnOnce() -> S,
     ) -> (usize, Option<Output>) {
-        self.forget(now.monotonic);
         let first = stride.min(train.len());
         let message = &train[..first];
         // Port 0 cannot be sent to; only a forger sends from it.
@@ -242,21 +241,17 @@ impl Flows {
         }
     }
 
-    fn forget(&mut self, now: Duration) {
-        if self.forget_at <= now || self.known.clients.len() >= MOST_CLIENTS {
-            self.known = Known::default();
-            self.forget_at = now + FORGET;
-        }
-    }
-
-    /// When there is something to forget, if nothing is received before.
+    /// When there is something to forget.
     pub fn next_timeout(&self) -> Option<Duration> {
         (!self.known.clients.is_empty()).then_some(self.forget_at)
     }
 
-    /// Forgets what is old.
+    /// Forgets what is old; to be called between messages, and at [`Flows::next_timeout`] at the latest.
     pub fn handle_timeout(&mut self, now: Now) {
-        self.forget(now.monotonic);
+        if self.forget_at <= now.monotonic || self.known.clients.len() >= MOST_CLIENTS {
+            self.known = Known::default();
+            self.forget_at = now.monotonic + FORGET;
+        }
     }
 }
 

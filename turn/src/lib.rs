@@ -4,8 +4,9 @@
 //! Two clients whose user names carry the same call reach each other through their relayed addresses; every other
 //! peer address gets 403 or is dropped, so no packet ever leaves for an address that did not itself ask for it.
 //!
-//! Start a [`Relay`] on a UDP socket, [`Relay::mint`] a [`Credential`] for each seat of a call, and end them with
-//! [`Relay::end_seat`] and [`Relay::end_call`]. The state machine itself, [`Server`], knows no clock and no socket.
+//! Start a [`Relay`] on [`Listeners`], [`Relay::mint`] a [`Credential`] for each seat of a call, and end them with
+//! [`Relay::end_seat`] and [`Relay::end_call`]. The protocol itself knows no clock and no socket: [`Server`] answers
+//! requests, [`Flows`] pass packets on.
 //!
 //! ```
 //! # fn main() -> std::io::Result<()> {
@@ -21,10 +22,11 @@
 //! # }
 //! ```
 //!
-//! What of RFC 8656 is in: Allocate, Refresh, CreatePermission, ChannelBind, Send and Data indications, ChannelData,
-//! over UDP, IPv4 and IPv6 towards the client; STUN Binding. What is out, and the answer it gets: EVEN-PORT and
-//! RESERVATION-TOKEN 508; IPv6 relayed addresses 440; other transports than UDP 442; DONT-FRAGMENT 420 (nothing is
-//! sent to a peer, so there is nothing to leave whole); RFC 6062 and RFC 8016 not at all.
+//! What of RFC 8656 is in: Allocate, Refresh, CreatePermission, ChannelBind, Send and Data indications, ChannelData, over
+//! UDP, TCP and TLS, IPv4 and IPv6 towards the client; STUN Binding. What is out, and the answer it gets: EVEN-PORT and
+//! RESERVATION-TOKEN 508 (unless [`Clients::Any`] are served); IPv6 relayed addresses 440; other transports than UDP
+//! towards the peer 442; DONT-FRAGMENT 420 (nothing is sent to a peer, so there is nothing to leave whole); RFC 6062 and
+//! RFC 8016 not at all.
 
 mod address;
 mod allocation;

@@ -37,7 +37,7 @@ impl Exits {
         if delivery.to.transport == Transport::Udp {
             self.outbox.push(delivery, buffer, start);
         } else {
-            self.deliver_to_stream(&delivery, &batch.buffers[buffer][start..], tally);
+            self.deliver_to_stream(&delivery, &batch.buffer(buffer)[start..], tally);
         }
     }
 

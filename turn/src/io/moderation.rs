@@ -44,3 +44,39 @@ impl Moderation {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Wake-ups at a rate for a second; each brings so many packets.
+    fn after_a_second(per_second: u32, packets_each: u64) -> Moderation {
+        let mut moderation = Moderation::default();
+        for wake_up in 1..=per_second {
+            let now = Duration::from_secs(1) * wake_up / per_second;
+            moderation.woke(now, u64::from(wake_up) * packets_each);
+        }
+        moderation
+    }
+
+    #[test]
+    fn naps_begin_above_four_thousand_wake_ups_a_second_whatever_they_bring() {
+        for packets_each in [1, 40] {
+            assert!(!after_a_second(3_900, packets_each).is_on);
+            assert!(after_a_second(4_400, packets_each).is_on);
+        }
+    }
+
+    #[test]
+    fn naps_go_on_while_there_are_as_many_packets_and_end_when_there_are_not() {
+        let mut moderation = after_a_second(5_000, 1);
+        let mut packets = 5_000;
+        for nap in 1..=4_000_u32 {
+            packets += 2;
+            moderation.woke(Duration::from_secs(1) + Duration::from_micros(250) * nap, packets);
+        }
+        assert!(moderation.is_on, "2 packets a nap, 8,000 a second");
+        moderation.woke(Duration::from_secs(3), packets + 1);
+        assert!(!moderation.is_on, "a pause of a second");
+    }
+}

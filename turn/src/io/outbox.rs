@@ -136,7 +136,7 @@ impl Outbox {
                 continue;
             }
             // Several in one piece have no header apart and no padding.
-            for datagram in batch.buffers[piece.buffer][piece.body.clone()].chunks(piece.segment()) {
+            for datagram in batch.buffer(piece.buffer)[piece.body.clone()].chunks(piece.segment()) {
                 send_one(socket, &run.to, &[IoSlice::new(datagram)], tally);
             }
         }
@@ -169,11 +169,61 @@ fn send_one(socket: &Socket, to: &FiveTuple, parts: &[IoSlice<'_>], tally: &IoTa
 fn gather<'a>(piece: &'a Piece, batch: &'a Batch, parts: &mut [IoSlice<'a>]) -> usize {
     let mut count = 0;
     let header = piece.header.as_ref().map(|header| &header[..]);
-    let body = &batch.buffers[piece.buffer][piece.body.clone()];
+    let body = &batch.buffer(piece.buffer)[piece.body.clone()];
     let padding = (piece.padding > 0).then(|| &ZEROS[..piece.padding]);
     for part in [header, Some(body), padding].into_iter().flatten() {
         parts[count] = IoSlice::new(part);
         count += 1;
     }
     count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(port: u16) -> FiveTuple {
+        FiveTuple::udp(([198, 51, 100, 7], port).into(), ([203, 0, 113, 9], 3478).into())
+    }
+
+    /// What would be sent: to which client, how many datagrams, of what length.
+    fn runs(deliveries: &[(u16, usize, usize)]) -> Vec<(u16, usize, usize)> {
+        let mut outbox = Outbox::default();
+        for (position, (port, length, count)) in deliveries.iter().enumerate() {
+            let (to, body) = (client(*port), 0..length * count);
+            let delivery = Delivery { to, header: None, body, count: *count, padding: 0 };
+            outbox.push(delivery, position, 0);
+        }
+        let summary = |run: &Run| (run.to.client.socket_addr().port(), run.count, run.segment);
+        for run in &outbox.runs {
+            let bytes: usize = outbox.pieces_of(run).map(Piece::len).sum();
+            assert_eq!(bytes, run.bytes);
+            let buffers: Vec<usize> = outbox.pieces_of(run).map(|piece| piece.buffer).collect();
+            assert!(buffers.is_sorted(), "in the order they came in");
+        }
+        outbox.runs.iter().map(summary).collect()
+    }
+
+    #[test]
+    fn datagrams_of_one_length_for_one_client_leave_together_whatever_lies_between_them() {
+        assert_eq!(runs(&[(1, 100, 1), (2, 80, 1), (1, 100, 1), (2, 80, 1)]), [(1, 2, 100), (2, 2, 80)]);
+    }
+
+    #[test]
+    fn a_shorter_one_ends_a_run_and_a_longer_one_begins_the_next() {
+        assert_eq!(runs(&[(1, 100, 1), (1, 40, 1), (1, 100, 1)]), [(1, 2, 100), (1, 1, 100)]);
+        assert_eq!(runs(&[(1, 100, 1), (1, 101, 1)]), [(1, 1, 100), (1, 1, 101)]);
+    }
+
+    #[test]
+    fn trains_join_with_trains_of_their_length_only() {
+        assert_eq!(runs(&[(1, 100, 3), (1, 100, 4), (1, 100, 1), (1, 40, 1)]), [(1, 9, 100)]);
+        assert_eq!(runs(&[(1, 100, 3), (1, 40, 2)]), [(1, 3, 100), (1, 2, 40)]);
+    }
+
+    #[test]
+    fn a_run_has_64_datagrams_and_65_000_bytes_at_most() {
+        assert_eq!(runs(&[(1, 10, 60), (1, 10, 5), (1, 10, 1)]), [(1, 60, 10), (1, 6, 10)]);
+        assert_eq!(runs(&[(1, 1_200, 54), (1, 1_200, 1)]), [(1, 54, 1_200), (1, 1, 1_200)]);
+    }
 }

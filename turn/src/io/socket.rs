@@ -4,6 +4,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 use mio::{Interest, Registry, Token};
+use nix::sys::socket::sockopt::ReceiveTimestampns;
 use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
 use socket2::{Domain, MsgHdr, Protocol, SockAddr, SockRef, Socket as Socket2, Type};
 
@@ -56,6 +57,15 @@ fn bound(addr: SocketAddr, sharing: Sharing) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
+/// Takes back what QUIC would want to know of each datagram and a relay does not: the time of its arrival and its class
+/// of service. Each costs something for every datagram; a system that keeps them costs only that.
+fn without_extras(socket: &UdpSocket) {
+    let _ = nix::sys::socket::setsockopt(socket, ReceiveTimestampns, &false);
+    let socket = SockRef::from(socket);
+    let _ = socket.set_recv_tos_v4(false);
+    let _ = socket.set_recv_tclass_v6(false);
+}
+
 /// A non-blocking UDP socket that tells and sets local addresses.
 pub(crate) struct Socket {
     socket: mio::net::UdpSocket,
@@ -65,7 +75,8 @@ pub(crate) struct Socket {
 
 /// Buffers for one batch.
 pub(crate) struct Batch {
-    pub(crate) buffers: [Box<[u8]>; BATCH],
+    /// In one piece, so that the system gives memory only for what is used of it.
+    bytes: Box<[u8]>,
     pub(crate) meta: [RecvMeta; BATCH],
     /// How many to ask for: preparing many for one costs more than the one.
     asked: usize,
@@ -80,12 +91,21 @@ pub(crate) struct Filled {
 
 impl Batch {
     pub(crate) fn new() -> Self {
-        let buffer = |_| vec![0; LARGEST].into_boxed_slice();
         Batch {
-            buffers: std::array::from_fn(buffer),
+            bytes: vec![0; BATCH * LARGEST].into_boxed_slice(),
             meta: [RecvMeta::default(); BATCH],
             asked: SMALLEST_BATCH,
         }
+    }
+
+    /// The buffer of this number.
+    pub(crate) fn buffer(&self, number: usize) -> &[u8] {
+        &self.bytes[number * LARGEST..][..LARGEST]
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn buffer_mut(&mut self, number: usize) -> &mut [u8] {
+        &mut self.bytes[number * LARGEST..][..LARGEST]
     }
 
     fn filled(&mut self, count: usize) -> Filled {
@@ -102,6 +122,7 @@ impl Batch {
 impl Socket {
     pub(crate) fn new(socket: UdpSocket) -> io::Result<Self> {
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        without_extras(&socket);
         let local = socket.local_addr()?;
         Ok(Socket { socket: mio::net::UdpSocket::from_std(socket), state, local })
     }
@@ -127,7 +148,9 @@ impl Socket {
 
     /// Takes what is there, at most one batch; `WouldBlock` if nothing is.
     pub(crate) fn receive(&self, batch: &mut Batch) -> io::Result<Filled> {
-        let mut slices = batch.buffers.each_mut().map(|buffer| IoSliceMut::new(buffer));
+        let mut buffers = batch.bytes.chunks_exact_mut(LARGEST);
+        let mut slices: [IoSliceMut<'_>; BATCH] =
+            std::array::from_fn(|_| IoSliceMut::new(buffers.next().expect("there are as many buffers")));
         let (slices, meta) = (&mut slices[..batch.asked], &mut batch.meta[..batch.asked]);
         let count = self.socket.try_io(|| self.state.recv(UdpSockRef::from(&self.socket), slices, meta))?;
         Ok(batch.filled(count))

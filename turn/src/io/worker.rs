@@ -229,7 +229,7 @@ impl Worker {
             let Some(from) = self.exits.sockets[socket].five_tuple(&meta) else { continue };
             let mut start = 0;
             while start < meta.len {
-                let train = &mut self.batch.buffers[buffer][start..meta.len];
+                let train = &mut self.batch.buffer_mut(buffer)[start..meta.len];
                 let stride = meta.stride.max(1);
                 let server = || self.shared.server();
                 let (taken, output) = self.flows.receive_train(now, &from, train, stride, server);

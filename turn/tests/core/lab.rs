@@ -62,6 +62,7 @@ impl Lab {
 
     /// The same, and the message as it was left.
     pub fn output(&mut self, from: &FiveTuple, message: &mut [u8]) -> Option<Output> {
+        self.flows.handle_timeout(self.now);
         self.flows.receive(self.now, from, message, || &mut self.server)
     }
 
