@@ -126,6 +126,9 @@ impl Mint {
 #[derive(Debug, Default)]
 pub(crate) struct Bars {
     calls: HashMap<Box<str>, CallBars>,
+    /// The latest second whose past was forgotten: what expires before may have been barred, and stays refused when
+    /// the wall clock steps back.
+    forgotten: u64,
 }
 
 #[derive(Debug, Default)]
@@ -137,7 +140,8 @@ struct CallBars {
 impl Bars {
     /// Whether a user name is barred.
     pub(crate) fn refuse(&self, user: UserName<'_>) -> bool {
-        self.seat(user.call, user.seat).is_some_and(|barred| user.expiry <= barred)
+        user.expiry < self.forgotten
+            || self.seat(user.call, user.seat).is_some_and(|barred| user.expiry <= barred)
     }
 
     pub(crate) fn bar_seat(&mut self, unix: u64, call: &str, seat: &str, expiry: u64) {
@@ -163,6 +167,7 @@ impl Bars {
 
     /// What has expired needs no bar.
     fn forget_past(&mut self, unix: u64) {
+        self.forgotten = self.forgotten.max(unix);
         self.calls.retain(|_, bars| {
             bars.whole = bars.whole.filter(|expiry| *expiry >= unix);
             bars.seats.retain(|_, expiry| *expiry >= unix);
@@ -246,6 +251,17 @@ mod tests {
         let credential = mint.mint(NOON, "call", "1");
         end_seat(&mut mint, &mut bars, NOON - 3600, "call", "1");
         assert!(!opens(&bars, &credential));
+    }
+
+    #[test]
+    fn a_wall_clock_that_leapt_ahead_and_came_back_opens_nothing_that_was_barred() {
+        let (mut mint, mut bars) = (Mint::new(b"secret"), Bars::default());
+        let credential = mint.mint(NOON, "call", "1");
+        end_seat(&mut mint, &mut bars, NOON, "call", "1");
+        end_seat(&mut mint, &mut bars, NOON + 86_400, "another", "1");
+        assert!(!opens(&bars, &credential), "its bar is forgotten, its time has come back");
+        assert!(opens(&bars, &mint.mint(NOON + 1, "call", "1")), "what is minted from now on is good");
+        assert!(opens(&bars, &mint.mint(NOON + 1, "third", "1")));
     }
 
     #[test]

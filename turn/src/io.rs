@@ -5,7 +5,7 @@ mod clock;
 mod connections;
 mod control;
 mod exits;
-mod framing;
+pub(crate) mod framing;
 pub(crate) mod handle;
 pub(crate) mod metrics;
 mod moderation;

@@ -37,6 +37,9 @@ mod counters;
 mod credential;
 mod data_indication;
 mod flow;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod message;
 mod meter;
 mod nonce;

@@ -5,6 +5,8 @@
 
 #[cfg(test)]
 mod rfc5769;
+#[cfg(test)]
+mod rfc8489;
 
 use std::net::SocketAddr;
 
@@ -142,7 +144,7 @@ impl<'a> Message<'a> {
     }
 
     /// The attributes that count, in order, with the position of each one's value.
-    fn attributes(&self) -> impl Iterator<Item = (usize, RawAttribute<'a>)> {
+    pub(crate) fn attributes(&self) -> impl Iterator<Item = (usize, RawAttribute<'a>)> {
         let body = &self.bytes[..self.body_end];
         let mut at = MessageHeader::LENGTH;
         std::iter::from_fn(move || {

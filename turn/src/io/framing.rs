@@ -73,6 +73,12 @@ impl Framing {
         !self.tail.is_empty()
     }
 
+    /// Bytes of that beginning.
+    #[cfg(fuzzing)]
+    pub(crate) fn held(&self) -> usize {
+        self.tail.len()
+    }
+
     /// Takes the bytes that arrived next. Frames that lie whole in `received` are served from there. Take the frames
     /// until there is none: dropped before, they are lost.
     pub(crate) fn feed<'a>(&'a mut self, received: &'a mut [u8]) -> Frames<'a> {

@@ -44,7 +44,7 @@ const LONG_TERM_REQUEST: &str = "
     0014000b 6578616d706c652e6f726700
     00080014 f67024656dd64a3e02b8e0712e85c9a28ca89666";
 
-fn bytes(hex: &str) -> Vec<u8> {
+pub(super) fn bytes(hex: &str) -> Vec<u8> {
     let digits: Vec<u8> =
         hex.bytes().filter_map(|byte| char::from(byte).to_digit(16)).map(|d| d as u8).collect();
     digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()

@@ -92,6 +92,29 @@ fn a_channel_lasts_600_seconds_and_its_permission_300() {
     );
 }
 
+/// A worker remembers flows: what it remembers ends with the first of all that the flow rests on.
+#[test]
+fn a_flow_that_is_in_use_changes_its_header_the_moment_the_receivers_channel_ends() {
+    let mut lab = Lab::new();
+    let (mut one, at_one) = lab.permitted("call", "1", "198.51.100.7:4000");
+    let (mut two, at_two) = lab.permitted("call", "2", "198.51.100.8:4000");
+    assert!(two.bind(&mut lab, 0x4000, at_one).is_success());
+    for _ in 0..2 {
+        lab.advance(299);
+        for party in [&mut one, &mut two] {
+            assert!(party.permit(&mut lab, at_one).is_success());
+            assert!(party.request(&mut lab, REFRESH, &[]).is_success());
+        }
+    }
+    for _ in 0..2 {
+        let (_, in_channel) = one.send(&mut lab, at_two, &[RTP]).unwrap();
+        assert_eq!(in_channel.0, channel_data(0x4000, &[RTP]));
+        lab.advance(1);
+    }
+    let (_, as_data) = one.send(&mut lab, at_two, &[RTP]).unwrap();
+    assert_eq!(as_data.data_indication(), Some((at_one, vec![RTP])));
+}
+
 #[test]
 fn an_expired_channel_number_may_lead_elsewhere() {
     let mut lab = Lab::new();

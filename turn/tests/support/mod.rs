@@ -1,5 +1,7 @@
 //! A TURN client without a socket: it makes signed requests and reads answers, for the core and for a running relay.
 
+pub mod spoofed;
+
 use std::net::SocketAddr;
 
 use stun_types::attribute::{Attribute, AttributeType, RawAttribute, XorSocketAddr};
