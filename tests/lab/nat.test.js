@@ -32,7 +32,7 @@ import { Table } from "./lib/table.js";
 
 const SIDES = /** @type {Side[]} */ (["patient", "doctor"]);
 const OUTER = { patient: "198.51.100.2", doctor: "198.51.100.130" };
-/** The address that every client of the relay seems to have; decisions of the design say why this one. */
+/** The address that every client of the relay seems to have. */
 const VIRTUAL = "192.0.2.1";
 /** Types of a pair's candidates; a packet of the partner may be here before its candidate, which then is peer-reflexive. */
 const DIRECT = /^(srflx|prflx)-(srflx|prflx)$/;
