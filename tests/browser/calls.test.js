@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
 import de from "../../static/shared/words/de.js";
 import { close, launch } from "./lib/browser.js";
-import { NAME, atTheDoor, longestGap, meet } from "./lib/meeting.js";
+import { NAME, atTheDoor, longestGap, meet, timesToFirstFrame } from "./lib/meeting.js";
 import { Server } from "./lib/server.js";
 import { until } from "./lib/until.js";
 import { Visit, cleanUp, leaveAll } from "./lib/visit.js";
@@ -105,12 +105,11 @@ async function relayCountsRight(id, path) {
 
 /** @param {{ doctor: Visit, patient: Visit }} meeting */
 async function timesOf({ doctor, patient }) {
-  const admitted = (await doctor.frames()).find(({ message }) => message.type === "admit")?.at ?? NaN;
-  const first = await Promise.all([doctor, patient].map((visit) => visit.read(() => /** @type {any} */ (window).__seen.firstFrameAt)));
+  const first = await timesToFirstFrame({ doctor, patient });
   const frames = await patient.frames();
   /** @param {string} type */
   const at = (type) => frames.find(({ message }) => message.type === type)?.at ?? NaN;
   const opened = await patient.read(() => performance.timeOrigin);
-  return `admit to first frame: doctor ${Math.round(first[0] - admitted)} ms, patient ${Math.round(first[1] - admitted)} ms; `
+  return `admit to first frame: doctor ${first.doctor} ms, patient ${first.patient} ms; `
     + `opening to ready ${Math.round(at("seen") - opened)} ms; join to waiting ${Math.round(at("waiting") - at("join"))} ms`;
 }

@@ -3,9 +3,11 @@
  * one; every browser is ended by {@link closeAll}, at the latest.
  */
 
-import { mkdtemp, rm } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import puppeteer from "puppeteer-core";
 
 /** @typedef {"chromium" | "firefox"} Kind */
@@ -14,8 +16,13 @@ import puppeteer from "puppeteer-core";
  * @property {string} [language]     the browser's, like `de-DE`
  * @property {boolean} [fakeAsk]     whether the question for the camera answers itself; without, addresses are hidden behind .local names
  * @property {boolean} [autoplay]    whether sound may begin without a gesture
+ * @property {boolean} [loopback]    Firefox only: whether it may call over loopback, the only way between browsers without a network of their own
+ * @property {string} [network]      Chromium only: the network namespace it runs in
+ * @property {string} [authority]    Firefox only: a file with a certificate authority it knows besides its own (Chromium looks in ~/.pki/nssdb)
  */
-/** @typedef {{ kind: Kind, puppet: import("puppeteer-core").Browser, profile: string | null }} Browser */
+/** @typedef {{ kind: Kind, puppet: import("puppeteer-core").Browser, profile: string }} Browser */
+
+const CHROMIUM = "/usr/bin/chromium";
 
 /** @type {Set<Browser>} */
 const running = new Set();
@@ -26,8 +33,8 @@ const running = new Set();
  * @returns {Promise<Browser>}
  */
 export async function launch(kind, options = {}) {
-  const profile = kind === "chromium" ? await mkdtemp(join(tmpdir(), "visavis-profile-")) : null;
-  const puppet = await puppeteer.launch(profile ? chromium(profile, options) : firefox(options));
+  const profile = await mkdtemp(join(tmpdir(), "visavis-profile-"));
+  const puppet = await puppeteer.launch(await (kind === "chromium" ? chromium(profile, options) : firefox(profile, options)));
   const browser = { kind, puppet, profile };
   running.add(browser);
   return browser;
@@ -40,7 +47,7 @@ export async function close(browser) {
   const late = setTimeout(() => process?.kill("SIGKILL"), 10_000);
   await browser.puppet.close().catch(() => process?.kill("SIGKILL"));
   clearTimeout(late);
-  if (browser.profile) await rm(browser.profile, { recursive: true, force: true, maxRetries: 5 });
+  await rm(browser.profile, { recursive: true, force: true, maxRetries: 5 });
 }
 
 export async function closeAll() {
@@ -50,9 +57,9 @@ export async function closeAll() {
 /**
  * @param {string} userDataDir
  * @param {Options} options
- * @returns {import("puppeteer-core").LaunchOptions}
+ * @returns {Promise<import("puppeteer-core").LaunchOptions>}
  */
-function chromium(userDataDir, { language = "de-DE", fakeAsk = true, autoplay = true }) {
+async function chromium(userDataDir, { language = "de-DE", fakeAsk = true, autoplay = true, network }) {
   const args = [
     "--use-fake-device-for-media-stream",
     "--mute-audio",
@@ -68,25 +75,39 @@ function chromium(userDataDir, { language = "de-DE", fakeAsk = true, autoplay = 
   if (fakeAsk) args.push("--use-fake-ui-for-media-stream");
   if (autoplay) args.push("--autoplay-policy=no-user-gesture-required");
   if (process.getuid?.() === 0) args.push("--no-sandbox");
-  return { browser: "chrome", executablePath: "/usr/bin/chromium", headless: true, pipe: true, userDataDir, args };
+  const executablePath = network ? await inNetwork(network, userDataDir) : CHROMIUM;
+  return { browser: "chrome", executablePath, headless: true, pipe: true, userDataDir, args };
 }
 
 /**
- * @param {Options} options
- * @returns {import("puppeteer-core").LaunchOptions}
+ * A program that starts Chromium in a network namespace.
+ * @param {string} network
+ * @param {string} directory  where it may lie
  */
-function firefox({ language = "de-DE", autoplay = true }) {
+async function inNetwork(network, directory) {
+  const path = join(directory, "chromium");
+  await writeFile(path, `#!/bin/sh\nexec ip netns exec ${network} ${CHROMIUM} "$@"\n`, { mode: 0o755 });
+  return path;
+}
+
+/**
+ * @param {string} userDataDir
+ * @param {Options} options
+ * @returns {Promise<import("puppeteer-core").LaunchOptions>}
+ */
+async function firefox(userDataDir, { language = "de-DE", autoplay = true, loopback = true, authority }) {
+  if (authority) await promisify(execFile)("certutil", ["-d", `sql:${userDataDir}`, "-A", "-t", "C,,", "-n", "authority", "-i", authority]);
   return {
     browser: "firefox",
     executablePath: "/usr/bin/firefox-esr",
     headless: true,
+    userDataDir,
     args: ["--no-remote"],
     extraPrefsFirefox: {
       "media.navigator.streams.fake": true,
       "media.navigator.permission.disabled": true,
       "media.autoplay.default": autoplay ? 0 : 1,
-      // Without a network of its own, loopback is the only way from browser to browser.
-      "media.peerconnection.ice.loopback": true,
+      "media.peerconnection.ice.loopback": loopback,
       "intl.accept_languages": language,
       "network.captive-portal-service.enabled": false,
       "network.connectivity-service.enabled": false,

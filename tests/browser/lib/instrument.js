@@ -9,17 +9,24 @@
  * @property {boolean} [relayOnly]     `iceTransportPolicy: "relay"` on every connection
  * @property {Partial<Record<"camera" | "microphone", [name: string, message: string]>>} [failing]  what getUserMedia throws, for `camera` or `microphone`
  * @property {boolean} [noStorage]     sessionStorage, localStorage and cookies throw
+ * @property {string} [firstCandidate]  a candidate of the partner that every connection gets before any other
+ * @property {number} [firstPreference]  relayed candidates of the partner with another type preference (the priority's first byte, RFC 8445
+ *   §5.1.2.1; Chromium: 3 for a relay over UDP, 1 TCP, 0 TLS) come only after `__seen.release()`
  */
 
 /** @param {Conditions} conditions */
 export function instrument(conditions) {
   const now = () => performance.timeOrigin + performance.now();
-  const { relayOnly, failing, noStorage } = conditions;
+  const { relayOnly, failing, noStorage, firstCandidate, firstPreference } = conditions;
   /** A page that disobeys keeps its connections and tracks, and hears neither that it is out nor its socket close. */
   const farewells = ["sentBack", "waiting", "removed", "refused", "revoked", "ended", "replaced", "gone"];
   /** @type {any} */
-  const seen = { disobeys: false, connections: [], frames: [], closes: [], tracks: [], firstFrameAt: 0, samples: [] };
+  const seen = { disobeys: false, connections: [], frames: [], closes: [], tracks: [], firstFrameAt: 0, samples: [], held: [] };
   /** @type {any} */ (window).__seen = seen;
+  seen.release = () => {
+    for (const add of seen.held ?? []) add();
+    seen.held = null;
+  };
 
   /** @param {RTCConfiguration | undefined} wanted */
   const configured = (wanted) => (relayOnly ? { ...wanted, iceTransportPolicy: /** @type {const} */ ("relay") } : wanted);
@@ -44,6 +51,19 @@ export function instrument(conditions) {
     /** @param {RTCConfiguration} [wanted] */
     setConfiguration(wanted) {
       super.setConfiguration(configured(wanted));
+    }
+
+    /** @param {any} [candidate] */
+    async addIceCandidate(candidate) {
+      const own = /** @type {any} */ (this);
+      if (firstCandidate && candidate && !own.knowsFirst) {
+        own.knowsFirst = true;
+        await super.addIceCandidate({ ...candidate, candidate: firstCandidate });
+      }
+      const [, , , priority, , , , type] = candidate?.candidate.split(" ") ?? [];
+      const isLater = !candidate || (type === "relay" && priority >>> 24 !== firstPreference);
+      if (firstPreference !== undefined && seen.held && isLater) seen.held.push(() => super.addIceCandidate(candidate));
+      else await super.addIceCandidate(candidate);
     }
 
     close() {
@@ -118,9 +138,11 @@ export function instrument(conditions) {
  * @property {number} sent        RTP packets sent, audio and video
  * @property {number} energy      of the received sound
  * @property {string} types       of the selected pair's candidates, local and remote
+ * @property {string} leg         how the own relay is reached, if one is used: udp, tcp or tls
+ * @property {string} partner     the remote candidate's address
  */
 export async function measure() {
-  const flow = { at: performance.timeOrigin + performance.now(), open: 0, decoded: 0, packets: 0, received: 0, sent: 0, energy: 0, types: "" };
+  const flow = { at: performance.timeOrigin + performance.now(), open: 0, decoded: 0, packets: 0, received: 0, sent: 0, energy: 0, types: "", leg: "", partner: "" };
   for (const connection of /** @type {any} */ (window).__seen.connections) {
     if (connection.signalingState === "closed") continue;
     flow.open++;
@@ -139,7 +161,11 @@ export async function measure() {
     const pair = transport
       ? report.get(transport.selectedCandidatePairId)
       : entries.find((entry) => entry.type === "candidate-pair" && (entry.selected || (entry.nominated && entry.state === "succeeded")));
-    if (pair) flow.types = [report.get(pair.localCandidateId), report.get(pair.remoteCandidateId)].map((entry) => entry?.candidateType).join("-");
+    if (!pair) continue;
+    const [local, remote] = [report.get(pair.localCandidateId), report.get(pair.remoteCandidateId)];
+    flow.types = `${local?.candidateType}-${remote?.candidateType}`;
+    flow.leg = local?.relayProtocol ?? "";
+    flow.partner = remote?.address ?? "";
   }
   return flow;
 }

@@ -37,6 +37,16 @@ export async function meet(server, browsers, options = {}) {
 }
 
 /**
+ * How long after the doctor's admission the first frame was decoded, in ms.
+ * @param {{ doctor: Visit, patient: Visit }} meeting
+ */
+export async function timesToFirstFrame({ doctor, patient }) {
+  const admitted = (await doctor.frames()).find(({ message }) => message.type === "admit")?.at ?? NaN;
+  const first = await Promise.all([doctor, patient].map((visit) => visit.read(() => /** @type {any} */ (window).__seen.firstFrameAt)));
+  return { doctor: Math.round(first[0] - admitted), patient: Math.round(first[1] - admitted) };
+}
+
+/**
  * The longest time in which no new frame was decoded, in ms. A page that began anew counts from zero again.
  * @param {import("./instrument.js").Flow[]} samples
  */

@@ -17,6 +17,13 @@ const START_MS = 10_000;
 const STOP_MS = 10_000;
 
 /** @typedef {{ seat: number, role: string, code: string, link: string }} Seat */
+/**
+ * @typedef {object} Options
+ * @property {string[]} [args]
+ * @property {Record<string, string>} [env]
+ * @property {string} [listen]   without, a free port of 127.0.0.1
+ * @property {string} [network]  the network namespace it runs in
+ */
 /** @typedef {{ id: string, startsAt: string, expiresAt: string, seats: Seat[], doctor: Seat, patient: Seat, guest: Seat }} Consultation */
 
 export class Server {
@@ -30,17 +37,17 @@ export class Server {
 
   /**
    * @param {string} dataDir
-   * @param {{ args?: string[], env?: Record<string, string> }} options
+   * @param {Options} options
    */
   constructor(dataDir, options) {
     this.#dataDir = dataDir;
     this.#options = options;
   }
 
-  /** @param {{ args?: string[], env?: Record<string, string> }} [options] */
+  /** @param {Options} [options] */
   static async start(options = {}) {
     const server = new Server(await mkdtemp(join(tmpdir(), "visavis-test-")), options);
-    await server.#run("127.0.0.1:0").catch(async (error) => {
+    await server.#run(options.listen ?? "127.0.0.1:0").catch(async (error) => {
       await server.stop();
       throw error;
     });
@@ -66,7 +73,7 @@ export class Server {
 
   /** Again on the same port and the same data. */
   async resume() {
-    await this.#run(`127.0.0.1:${new URL(this.origin).port}`);
+    await this.#run(this.#options.listen ?? `127.0.0.1:${new URL(this.origin).port}`);
   }
 
   async stop() {
@@ -112,7 +119,7 @@ export class Server {
 
   /** @param {string} listen */
   async #run(listen) {
-    const [, origin] = await this.#spawn(/listens on (http:\S+)\n/, "--data-dir", this.#dataDir, "--listen", listen);
+    const [, origin] = await this.#spawn(/listens on (https?:\S+)\n/, "--data-dir", this.#dataDir, "--listen", listen);
     this.origin = origin;
   }
 
@@ -123,7 +130,9 @@ export class Server {
    */
   #spawn(ready, ...args) {
     const env = { ...process.env, ...this.#options.env };
-    const child = spawn(BINARY, [...args, ...(this.#options.args ?? [])], { env, stdio: ["ignore", "pipe", "pipe"] });
+    const { network } = this.#options;
+    const [program, ...before] = network ? ["ip", "netns", "exec", network, BINARY] : [BINARY];
+    const child = spawn(program, [...before, ...args, ...(this.#options.args ?? [])], { env, stdio: ["ignore", "pipe", "pipe"] });
     this.#process = child;
     child.stderr.on("data", (text) => (this.output += text));
     return new Promise((resolve, reject) => {
