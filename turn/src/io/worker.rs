@@ -71,6 +71,12 @@ pub(super) struct Worker {
     looks_at: Option<Duration>,
 }
 
+/// Whether there are commands.
+enum Woken {
+    BySockets,
+    ByHandle,
+}
+
 enum Next {
     Continue,
     Stop,
@@ -129,20 +135,19 @@ impl Worker {
                 thread::sleep(PAUSE);
             }
             self.now = self.clock.now();
-            self.take_notice(&events);
-            if let Next::Stop = self.take_commands() {
+            if let Woken::ByHandle = self.take_notice(&events)
+                && let Next::Stop = self.take_commands()
+            {
                 return;
             }
             for socket in 0..self.readable.len() {
                 self.receive(socket);
             }
             self.accept();
-            self.connections.receive(&mut Way {
-                flows: &mut self.flows,
-                exits: &mut self.exits,
-                tally: &self.tally,
-                now: self.now,
-            });
+            if self.connections.is_readable() {
+                let (flows, exits) = (&mut self.flows, &mut self.exits);
+                self.connections.receive(&mut Way { flows, exits, tally: &self.tally, now: self.now });
+            }
             self.exits.flush(&self.batch, &self.tally);
             self.handle_timeout();
             self.moderation.woke(self.now.monotonic, self.tally.received.read());
@@ -162,18 +167,20 @@ impl Worker {
         due.into_iter().flatten().min().map(|at| at.saturating_sub(self.now.monotonic))
     }
 
-    fn take_notice(&mut self, events: &Events) {
+    fn take_notice(&mut self, events: &Events) -> Woken {
+        let mut woken = Woken::BySockets;
         let sockets = WAKER.0 + 1;
         let acceptors = sockets + self.readable.len();
         let connections = acceptors + self.acceptors.len();
         for event in events {
             match event.token() {
-                WAKER => {}
+                WAKER => woken = Woken::ByHandle,
                 Token(token) if token < acceptors => self.readable[token - sockets] = true,
                 Token(token) if token < connections => self.acceptors[token - acceptors].is_readable = true,
                 _ => self.connections.ready(event),
             }
         }
+        woken
     }
 
     fn take_commands(&mut self) -> Next {
