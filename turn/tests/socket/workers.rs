@@ -1,8 +1,9 @@
 //! Clients of a relay in a process of its own, over each transport, and which of its workers serves them.
 
-use std::fs;
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::{fs, iter, thread};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -109,12 +110,13 @@ pub fn one_on_each_worker(relay: &Relay, transport: Transport, seats: [&str; 2])
 
 /// How often a worker's thread of a process has gone from its core and come back.
 fn wake_ups(process: u32, worker: usize) -> u64 {
-    let tasks = fs::read_dir(format!("/proc/{process}/task")).unwrap();
     let name = format!("relay-{worker}\n");
-    let task = tasks
-        .map(|task| task.unwrap().path())
-        .find(|task| fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm == name))
-        .expect("a thread for each worker");
+    let is_named = |task: &PathBuf| fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm == name);
+    let tasks = || fs::read_dir(format!("/proc/{process}/task")).unwrap().map(|task| task.unwrap().path());
+    // A thread names itself when it first runs, which may be after its neighbour has answered.
+    let task =
+        iter::repeat_with(|| tasks().find(is_named)).inspect(|_| thread::yield_now()).find_map(|task| task);
+    let task = task.expect("the repetition does not end without one");
     let status = fs::read_to_string(task.join("status")).unwrap();
     let switches = status.lines().filter_map(|line| line.split_once("voluntary_ctxt_switches:"));
     switches.map(|(_, count)| count.trim().parse::<u64>().expect("Linux counts them")).sum()
