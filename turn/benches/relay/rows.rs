@@ -69,8 +69,10 @@ pub struct Row {
 }
 
 const SINGLES: Load =
-    Load { calls: 50, legs: Legs::Channels, shape: Shape::Single, payload: 1200, events_per_second: 3000 };
-const BURSTS: Load = Load { shape: Shape::Burst(8), events_per_second: 4000, ..SINGLES };
+    Load { calls: 50, legs: Legs::Channels, shape: Shape::Single, payload: 1200, events_per_second: 20_000 };
+/// Below the rate at which our relay begins to nap.
+const SPARSE: Load = Load { events_per_second: 3000, ..SINGLES };
+const BURSTS: Load = Load { shape: Shape::Burst(8), events_per_second: 8000, ..SINGLES };
 const TRAINS: Load = Load { shape: Shape::Train(16), events_per_second: 4000, ..SINGLES };
 const AUDIO: Load = Load { calls: 150, payload: 160, events_per_second: 15_000, ..SINGLES };
 
@@ -78,7 +80,7 @@ const AUDIO: Load = Load { calls: 150, payload: 160, events_per_second: 15_000, 
 pub const ROWS: &[Row] = &[
     Row {
         name: "singles",
-        about: "single packets of 1200 bytes, ChannelData, 3,000/s, each alone",
+        about: "single packets of 1200 bytes, ChannelData, 20,000/s, evenly spread, each of another flow than the one before",
         family: "singles",
         work: Work::Paced(SINGLES),
     },
@@ -95,8 +97,20 @@ pub const ROWS: &[Row] = &[
         work: Work::Paced(Load { legs: Legs::Mixed, ..SINGLES }),
     },
     Row {
+        name: "sparse-singles",
+        about: "singles, 3,000/s: each wakes an idle server",
+        family: "sparse-singles",
+        work: Work::Paced(SPARSE),
+    },
+    Row {
+        name: "saturated-singles",
+        about: "singles, as fast as they are relayed",
+        family: "saturated-singles",
+        work: Work::Saturating(SINGLES),
+    },
+    Row {
         name: "bursts",
-        about: "bursts of 8 x 1200 bytes, plain sends, 4,000 bursts/s",
+        about: "bursts of 8 x 1200 bytes, plain sends, 8,000 bursts/s",
         family: "bursts",
         work: Work::Paced(BURSTS),
     },
@@ -113,6 +127,12 @@ pub const ROWS: &[Row] = &[
         work: Work::Paced(Load { legs: Legs::Mixed, ..BURSTS }),
     },
     Row {
+        name: "saturated-bursts",
+        about: "bursts of 8, as fast as they are relayed",
+        family: "saturated-bursts",
+        work: Work::Saturating(BURSTS),
+    },
+    Row {
         name: "trains",
         about: "trains of 16 x 1200 bytes, UDP_SEGMENT and UDP_GRO, 4,000 trains/s",
         family: "trains",
@@ -125,9 +145,9 @@ pub const ROWS: &[Row] = &[
         work: Work::Paced(AUDIO),
     },
     Row {
-        name: "saturated",
+        name: "saturated-trains",
         about: "trains of 16 x 1200 bytes, as fast as they are relayed",
-        family: "saturated",
+        family: "saturated-trains",
         work: Work::Saturating(TRAINS),
     },
     Row {
