@@ -69,3 +69,21 @@ fn a_credential_never_used_is_barred_too() {
     lab.end_seat("call", "2");
     assert_eq!(party.request(&mut lab, ALLOCATE, &[UDP]).error(), 401);
 }
+
+#[test]
+fn a_flow_in_use_ends_with_the_seat_at_either_end() {
+    for ended in ["1", "2"] {
+        let mut lab = Lab::new();
+        let (mut one, at_one) = lab.permitted("call", "1", "198.51.100.7:4000");
+        let (mut two, at_two) = lab.permitted("call", "2", "198.51.100.8:4000");
+        assert!(one.bind(&mut lab, 0x4001, at_two).is_success());
+        assert!(two.bind(&mut lab, 0x4001, at_one).is_success());
+        let packet = channel_data(0x4001, &[RTP; 10]);
+        assert!(lab.receive(&one.at, &packet).is_some() && lab.receive(&two.at, &packet).is_some());
+        lab.end_seat("call", ended);
+        assert!(
+            lab.receive(&one.at, &packet).is_none() && lab.receive(&two.at, &packet).is_none(),
+            "{ended}"
+        );
+    }
+}
