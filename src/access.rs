@@ -117,6 +117,15 @@ impl Role {
     }
 }
 
+/// Which ways media may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paths {
+    /// A direct one wherever it exists, else the relay (R20).
+    Any,
+    /// The relay alone: neither side learns the other's address.
+    RelayedOnly,
+}
+
 /// The validity of a consultation's codes (R04). 24 hours are 86,400 s of UTC, whatever the clocks on the wall do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {

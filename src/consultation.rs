@@ -13,7 +13,7 @@ use url::Url;
 use utoipa::OpenApi;
 
 use crate::App;
-use crate::access::{AccessCode, LocalTime, Phase, Role, Window, parse_start};
+use crate::access::{AccessCode, LocalTime, Paths, Phase, Role, Window, parse_start};
 use crate::config::Config;
 use crate::error::{Error, Problem};
 use crate::keys::Keys;
@@ -35,6 +35,9 @@ pub struct NewConsultation {
     /// The seats in the order of their numbers, a doctor's first; two to nine. Missing: a doctor's and a patient's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seats: Option<Vec<Role>>,
+    /// Media go over the relay alone, so that neither side learns the other's address. Missing: no.
+    #[serde(default)]
+    pub relayed_only: bool,
 }
 
 impl NewConsultation {
@@ -56,6 +59,8 @@ pub struct Issued {
     pub starts_at: DateTime<Utc>,
     /// 24 hours after the start: from here on nobody new enters.
     pub expires_at: DateTime<Utc>,
+    /// Media go over the relay alone.
+    pub relayed_only: bool,
     /// The seats, each with its own code.
     pub seats: Vec<IssuedSeat>,
     /// What had to be decided about a local time that the clocks skip or show twice.
@@ -90,6 +95,8 @@ pub struct Planned {
     pub starts_at: DateTime<Utc>,
     /// 24 hours after the start.
     pub expires_at: DateTime<Utc>,
+    /// Media go over the relay alone.
+    pub relayed_only: bool,
     /// Where it stands.
     pub state: PlannedState,
 }
@@ -181,13 +188,15 @@ pub async fn create(
         code_hash: keys.code_hash(&code.canonical()),
     };
     let seats: Vec<NewSeat> = roles.iter().zip(&codes).map(new_seat).collect();
-    store.create(&id, window, &seats, now).await?;
+    let paths = if plan.relayed_only { Paths::RelayedOnly } else { Paths::Any };
+    store.create(&id, window, paths, &seats, now).await?;
     let seats = (1..)
         .zip(roles.iter().zip(&codes))
         .map(|(seat, (role, code))| issued_seat(public_url, seat, *role, code))
         .collect();
     let Window { opens_at, starts_at, expires_at } = window;
-    Ok(Issued { id, opens_at, starts_at, expires_at, seats, note: note(local) })
+    let relayed_only = plan.relayed_only;
+    Ok(Issued { id, opens_at, starts_at, expires_at, relayed_only, seats, note: note(local) })
 }
 
 fn issued_seat(public_url: &Url, seat: u8, role: Role, code: &AccessCode) -> IssuedSeat {
@@ -235,7 +244,8 @@ pub fn planned(consultation: &Consultation, now: DateTime<Utc>) -> Planned {
         (None, Phase::Open) => PlannedState::Open,
         (None, Phase::Expired) => PlannedState::Expired,
     };
-    Planned { id: consultation.id.clone(), opens_at, starts_at, expires_at, state }
+    let relayed_only = consultation.paths == Paths::RelayedOnly;
+    Planned { id: consultation.id.clone(), opens_at, starts_at, expires_at, relayed_only, state }
 }
 
 /// Plan a consultation.

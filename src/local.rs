@@ -27,6 +27,9 @@ pub enum ConsultationCommand {
         /// Guests besides doctor and patient: relatives, interpreters, colleagues
         #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=7), value_name = "COUNT")]
         guests: u8,
+        /// Picture and sound go over the relay alone: neither side learns the other's address
+        #[arg(long)]
+        relayed_only: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -60,12 +63,12 @@ pub async fn carry_out(command: ConsultationCommand, config: &Config) -> Result<
     // Made here and never sent: the server does not learn it (R13).
     let secret = random_128();
     match command {
-        ConsultationCommand::New { start, guests, json } => {
+        ConsultationCommand::New { start, guests, relayed_only, json } => {
             use crate::access::Role::{Doctor, Guest, Patient};
             let seats =
                 [Doctor, Patient].into_iter().chain(std::iter::repeat_n(Guest, guests.into())).collect();
-            let mut issued =
-                door.new_consultation(NewConsultation { starts_at: start, seats: Some(seats) }).await?;
+            let plan = NewConsultation { starts_at: start, seats: Some(seats), relayed_only };
+            let mut issued = door.new_consultation(plan).await?;
             for seat in &mut issued.seats {
                 seat.link = format!("{}.{secret}", seat.link);
             }
@@ -222,6 +225,9 @@ fn describe(issued: &Issued) -> String {
         rfc3339(issued.opens_at),
         rfc3339(issued.expires_at)
     );
+    if issued.relayed_only {
+        text.push_str("Picture and sound go over the relay alone\n");
+    }
     issued.note.iter().for_each(|note| text.push_str(&format!("Note: {note}\n")));
     issued.seats.iter().for_each(|seat| text.push_str(&describe_seat(seat)));
     text

@@ -41,6 +41,8 @@ pub enum ClientMessage {
     Candidate { to: SeatNumber, incarnation: i64, candidate: Option<Candidate> },
     /// Fresh `iceServers`, please.
     Ice {},
+    /// Say the same again: measures the page's own way to the server.
+    Probe { id: u32, pad: Bounded<8192> },
 }
 
 /// From the broker.
@@ -71,6 +73,7 @@ pub enum ServerMessage {
         incarnation: i64,
         token: String,
         ice_servers: Vec<IceServer>,
+        relayed_only: bool,
         holders: Vec<Holder>,
         starts_at: String,
         expires_at: String,
@@ -99,6 +102,8 @@ pub enum ServerMessage {
     Candidate { from: u8, incarnation: i64, candidate: Option<Candidate> },
     /// Fresh credentials.
     Ice { ice_servers: Vec<IceServer> },
+    /// What the page said, again.
+    Probe { id: u32, pad: Bounded<8192> },
     /// Back to waiting, on this socket.
     SentBack {},
     /// Farewell: the doctor did not let you in.

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeZone, Utc};
 use sqlx::any::{AnyPoolOptions, AnyRow};
 use sqlx::{AnyConnection, AnyPool, Connection, Executor, Row};
 
-use crate::access::{Role, Window};
+use crate::access::{Paths, Role, Window};
 
 /// The only place where consultations, seats and codes outlive the process.
 #[derive(Clone)]
@@ -25,6 +25,8 @@ pub struct Consultation {
     pub window: Window,
     /// When it was called off.
     pub revoked_at: Option<DateTime<Utc>>,
+    /// How media go.
+    pub paths: Paths,
 }
 
 /// A seat's row.
@@ -89,7 +91,7 @@ pub struct Claim<'a> {
 
 const SEAT: &str =
     "s.seat, s.role, s.incarnation, s.claim, s.token_hash, s.previous_token_hash, s.admitted_at";
-const CONSULTATION: &str = "c.id, c.opens_at, c.starts_at, c.expires_at, c.revoked_at";
+const CONSULTATION: &str = "c.id, c.opens_at, c.starts_at, c.expires_at, c.revoked_at, c.relayed_only";
 
 impl Store {
     /// Opens the database at `url` (`sqlite:` or `postgres:`) and brings its tables up to date.
@@ -141,16 +143,18 @@ impl Store {
         &self,
         id: &str,
         window: Window,
+        paths: Paths,
         seats: &[NewSeat],
         now: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
         let mut transaction = self.pool.begin().await?;
-        sqlx::query("INSERT INTO consultations (id, opens_at, starts_at, expires_at, created_at) VALUES ($1, $2, $3, $4, $5)")
+        sqlx::query("INSERT INTO consultations (id, opens_at, starts_at, expires_at, created_at, relayed_only) VALUES ($1, $2, $3, $4, $5, $6)")
             .bind(id)
             .bind(window.opens_at.timestamp_millis())
             .bind(window.starts_at.timestamp_millis())
             .bind(window.expires_at.timestamp_millis())
             .bind(now.timestamp_millis())
+            .bind(i64::from(paths == Paths::RelayedOnly))
             .execute(&mut *transaction)
             .await?;
         for (number, seat) in (1i64..).zip(seats) {
@@ -326,7 +330,8 @@ fn consultation(row: &AnyRow) -> Result<Consultation, sqlx::Error> {
         starts_at: moment(row, "starts_at")?,
         expires_at: moment(row, "expires_at")?,
     };
-    Ok(Consultation { id: row.try_get("id")?, window, revoked_at: optional_moment(row, "revoked_at")? })
+    let paths = if row.try_get::<i64, _>("relayed_only")? == 1 { Paths::RelayedOnly } else { Paths::Any };
+    Ok(Consultation { id: row.try_get("id")?, window, revoked_at: optional_moment(row, "revoked_at")?, paths })
 }
 
 fn seat(row: &AnyRow) -> Result<Seat, sqlx::Error> {

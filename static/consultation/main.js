@@ -6,41 +6,35 @@
 
 import { format, fromFragment, fromInput, problem } from "../shared/code.js";
 import { Media } from "../shared/media.js";
-import { Peer } from "../shared/peer.js";
-import { generateKeys, randomDevice, seal, unseal } from "../shared/seal.js";
+import { generateKeys, seal, unseal } from "../shared/seal.js";
 import { messages, Signaling } from "../shared/signaling.js";
-import { CORNERS, holds, initialState, reduce } from "./state.js";
+import { forget, fresh, keepLanguage, language, load, save } from "./kept.js";
+import { CORNERS, initialState, reduce } from "./state.js";
 import * as view from "./view.js";
 
 /** @typedef {import("../shared/signaling.js").Message} Message */
 /** @typedef {import("./types.js").Action} Action */
 /** @typedef {import("./types.js").Kept} Kept */
+/** @typedef {import("./peers.js").Peers} Peers */
 
 const TICK_MS = 15_000;
 const NOTICE_MS = 10_000;
-/** No line after so long: the network does not let it through, and the user can do something about it. */
-const BLOCKED_MS = 15_000;
-/** A TURN credential lives 15 minutes: with an older one an ICE restart waits for a new one. */
-const CREDENTIAL_MS = 10 * 60_000;
-/** No word from the broker for so long after a question: the socket is dead, whatever it says. */
-const ANSWER_MS = 2500;
 
 let state = initialState();
 let words = /** @type {Record<string, string> | null} */ (null);
-const store = openStore();
 let kept = fresh();
 /** Said first on every new socket: `look` until the user acts, `join` from then on. */
 let greeting = /** @type {() => Message | null} */ (() => null);
 /** @type {Promise<import("../shared/seal.js").Keys>} */
 let keysMade;
+/** @type {Promise<void>} */
+let setLoaded;
 let certificates = /** @type {RTCCertificate[]} */ ([]);
 let consultation = "";
 /** Of this page in its seat; a page that never held it has none. */
 let incarnation = /** @type {number | undefined} */ (undefined);
-let ice = { servers: /** @type {RTCIceServer[]} */ ([]), at: 0, askedAt: 0 };
-let heardAt = 0;
-/** @type {Map<number, { peer: Peer, incarnation: number, stream: MediaStream | null, blocked?: ReturnType<typeof setTimeout> }>} */
-const peers = new Map();
+/** The set of partners; its modules come while the user is still busy with name and camera. */
+let peers = /** @type {Peers | null} */ (null);
 let soundBlocked = false;
 let relook = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
 let hideNotice = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
@@ -52,7 +46,7 @@ const signaling = new Signaling(location.origin.replace(/^http/, "ws") + "/ws", 
 start();
 
 function start() {
-  speak(store.getItem("visavis.language") ?? preferredLanguage());
+  speak(language() ?? preferredLanguage());
   view.mount((action) => (ON_ACTION[action.type] ?? dispatch)(action));
   fetch("/practice.json")
     .then((answer) => answer.json())
@@ -63,6 +57,8 @@ function start() {
   listen();
   keysMade = generateKeys();
   makeCertificates().then((made) => (certificates = made), report); // without: each connection makes its own
+  setLoaded = loadSet();
+  setLoaded.catch(report);
   enter();
 }
 
@@ -101,7 +97,7 @@ function look() {
 /** The user acts: from here on the broker knows this device. */
 async function join() {
   dispatch({ type: "join" });
-  const { key } = await keysMade;
+  const [{ key }] = await Promise.all([keysMade, setLoaded]);
   greeting = () => messages.join(kept.code, kept.device, key, kept.token ?? undefined, incarnation);
   talk();
 }
@@ -175,8 +171,10 @@ function listen() {
 
 /** @param {Message} message */
 function onMessage(message) {
-  heardAt = performance.now();
-  if (message.type === "peer") connect(message); // before drawing: every millisecond to the first picture counts
+  peers?.heard();
+  // Before drawing: every millisecond to the first picture counts.
+  if (message.type === "welcome") useWelcome(message);
+  if (message.type === "peer" && peers?.meet(message)) sendName(message.seat, message.key);
   dispatch({ type: "server", message });
   ON_MESSAGE[message.type]?.(message);
 }
@@ -185,31 +183,22 @@ function onMessage(message) {
 const ON_MESSAGE = {
   seen: () => state.screen === "early" && planRelook(),
   waiting(message) {
-    closePeers();
+    peers?.close();
     consultation = message.consultation;
     incarnation = undefined;
     keep({ stage: "waiting", token: null, role: message.role });
   },
   doctor: ({ seat, key }) => sendName(seat, key),
-  welcome(message) {
-    consultation = message.consultation;
-    incarnation = message.incarnation;
-    keep({ stage: "call", token: message.token, role: message.role });
-    useIce(message.iceServers);
-    for (const [seat, partner] of [...peers]) {
-      if (!holds(message, { seat, incarnation: partner.incarnation })) drop(seat);
-    }
-  },
-  peer: ({ seat }) => watchBlocked(seat),
-  away: ({ seat }) => watchBlocked(seat),
-  gone: ({ seat }) => drop(seat),
+  welcome: (message) => keep({ stage: "call", token: message.token, role: message.role }),
+  peer: ({ seat }) => peers?.watch(seat),
+  away: ({ seat }) => peers?.watch(seat),
+  gone: ({ seat }) => peers?.drop(seat),
   knock: ({ knock }) => onKnock(knock),
   name: onName,
-  description: ({ from, incarnation: theirs, description }) =>
-    peerOf(from, theirs)?.describe(description).catch(report),
-  candidate: ({ from, incarnation: theirs, candidate }) => peerOf(from, theirs)?.addCandidate(candidate).catch(report),
-  ice: ({ iceServers }) => useIce(iceServers),
-  sentBack: closePeers,
+  description: (message) => peers?.describe(message)?.catch(report),
+  candidate: (message) => peers?.addCandidate(message)?.catch(report),
+  ice: ({ iceServers }) => peers?.useIce(iceServers),
+  sentBack: () => peers?.close(),
   refused: () => finish(),
   removed: () => finish(),
   replaced: () => finish(),
@@ -224,7 +213,7 @@ const ON_MESSAGE = {
 /** What the user does, where it is more than a change on the screen. @type {Record<string, (action: Action) => void>} */
 const ON_ACTION = {
   language({ language }) {
-    store.setItem("visavis.language", language);
+    keepLanguage(language);
     speak(language);
   },
   submitCode({ code: text }) {
@@ -256,7 +245,7 @@ const ON_ACTION = {
   device({ device, on }) {
     media.set(device, on);
     Object.assign(kept, media.wanted());
-    if (greeting()?.type === "join") save();
+    if (greeting()?.type === "join") save(kept);
   },
   join,
   rejoin,
@@ -303,7 +292,7 @@ function goodbye(message, end) {
 }
 
 function finish() {
-  closePeers();
+  peers?.close();
   media.stop();
   signaling.close();
   greeting = () => null;
@@ -312,121 +301,28 @@ function finish() {
 
 // ---- partners ----
 
-/** @param {Message} message */
-function connect({ seat, key, incarnation: theirs }) {
-  const known = peers.get(seat);
-  if (known && known.incarnation === theirs) return known.peer.nudge();
-  drop(seat);
-  const peer = new Peer({
-    offers: (state.seat ?? 0) < seat,
-    iceServers: ice.servers,
-    certificates,
-    stream: media.stream,
-    tracks: { audio: media.track("audio"), video: media.track("video") },
-    devices: media.sending(),
-  });
-  const entry = { peer, incarnation: theirs, stream: null };
-  peers.set(seat, entry);
-  follow(peer, seat);
-  sendName(seat, key);
+async function loadSet() {
+  const { Peers } = await import("./peers.js");
+  peers = new Peers({ media, signaling, state: () => state, dispatch, certificates: () => certificates, onStreams: showStreams });
 }
 
-/** @param {Peer} peer @param {number} seat */
-function follow(peer, seat) {
-  /** @type {(type: string, listener: (detail: any) => void) => void} */
-  const on = (type, listener) =>
-    peer.addEventListener(type, (event) => {
-      if (peers.get(seat)?.peer === peer) listener(/** @type {CustomEvent} */ (event).detail);
-    });
-  on("send", (said) => {
-    const theirs = peers.get(seat)?.incarnation ?? 0;
-    signaling.send("description" in said
-      ? messages.description(seat, theirs, said.description)
-      : messages.candidate(seat, theirs, said.candidate));
-  });
-  on("stream", (stream) => {
-    Object.assign(peers.get(seat) ?? {}, { stream });
-    showStreams();
-  });
-  on("partner", ({ microphone, camera }) => dispatch({ type: "partner", seat, microphone, camera }));
-  on("path", (path) => dispatch({ type: "path", seat, path }));
-  on("link", (link) => {
-    dispatch({ type: "link", seat, link });
-    watchBlocked(seat);
-  });
-  on("stuck", () => mend(seat));
-}
-
-/**
- * A line is dead. Without the broker no restart gets through; with a partner who is away neither.
- * @param {number} seat
- */
-function mend(seat) {
-  if (state.signaling !== "up" || state.peers[seat]?.away) return;
-  const now = performance.now();
-  if (now - ice.askedAt > ANSWER_MS) {
-    ice.askedAt = now;
-    signaling.send(messages.ice());
-    setTimeout(() => heardAt < now && signaling.renew(), ANSWER_MS);
-  }
-  if (now - ice.at < CREDENTIAL_MS) peers.get(seat)?.peer.restart();
-}
-
-/** @param {RTCIceServer[]} servers */
-function useIce(servers) {
-  ice = { ...ice, servers, at: performance.now() };
-  for (const { peer } of peers.values()) peer.setServers(servers);
-}
-
-/**
- * Starts or stops the clock after which a line that does not come is put down to the network.
- * @param {number} seat
- */
-function watchBlocked(seat) {
-  const entry = peers.get(seat);
-  const peer = state.peers[seat];
-  if (!entry || !peer) return;
-  clearTimeout(entry.blocked);
-  if (peer.link === "connected" || peer.away) return;
-  entry.blocked = setTimeout(() => {
-    if (state.signaling === "up") dispatch({ type: "link", seat, link: "blocked" });
-  }, BLOCKED_MS);
-}
-
-/** @param {number} seat */
-function drop(seat) {
-  const entry = peers.get(seat);
-  if (!entry) return;
-  peers.delete(seat);
-  clearTimeout(entry.blocked);
-  entry.peer.close();
-  showStreams();
-}
-
-function closePeers() {
-  for (const seat of [...peers.keys()]) drop(seat);
-}
-
-/** @param {number} seat @param {number} theirs */
-function peerOf(seat, theirs) {
-  const entry = peers.get(seat);
-  return entry?.incarnation === theirs ? entry.peer : undefined;
+/** @param {Message} welcome */
+function useWelcome(welcome) {
+  consultation = welcome.consultation;
+  incarnation = welcome.incarnation;
+  peers?.useIce(welcome.iceServers);
+  peers?.keepHolders(welcome);
 }
 
 function onMedia() {
   dispatch({ type: "media", media: media.summary() });
   if (state.hushed !== (media.hushed || soundBlocked)) dispatch({ type: "hushed", hushed: media.hushed || soundBlocked });
-  for (const { peer } of peers.values()) {
-    peer.setTrack("audio", media.track("audio")).catch(report);
-    peer.setTrack("video", media.track("video")).catch(report);
-    peer.setDevices(media.sending());
-  }
+  peers?.useMedia().catch(report);
   showStreams();
 }
 
 function showStreams() {
-  const partners = new Map([...peers].flatMap(([seat, { stream }]) => (stream ? [[seat, stream]] : [])));
-  view.attach({ own: media.stream, partners }, state);
+  view.attach({ own: media.stream, partners: peers?.streams() ?? new Map() }, state);
 }
 
 // ---- names ----
@@ -491,49 +387,14 @@ async function makeCertificates() {
   return [await RTCPeerConnection.generateCertificate(kind)];
 }
 
-/** @returns {Kept} */
-function fresh() {
-  const wanted = { microphone: true, camera: true };
-  return { code: "", secret: null, device: randomDevice(), token: null, name: "", role: null, stage: "waiting", end: null, ...wanted };
-}
-
 /**
  * The broker let this device wait or in: the code moves from the fragment into the tab's own storage.
  * @param {Partial<Kept>} change
  */
 function keep(change) {
   Object.assign(kept, change, media.wanted());
-  save();
+  save(kept);
   history.replaceState(null, "", location.pathname);
-}
-
-function save() {
-  store.setItem("visavis", JSON.stringify(kept));
-}
-
-function forget() {
-  store.removeItem("visavis");
-}
-
-/** @returns {Kept | null} */
-function load() {
-  const text = store.getItem("visavis");
-  return text === null ? null : { ...fresh(), ...JSON.parse(text) };
-}
-
-/** The tab's storage; where the browser blocks it, memory (then a reload starts anew). */
-function openStore() {
-  try {
-    sessionStorage.getItem("visavis");
-    return sessionStorage;
-  } catch {
-    const memory = new Map();
-    return {
-      getItem: (/** @type {string} */ key) => /** @type {string | null} */ (memory.get(key) ?? null),
-      setItem: (/** @type {string} */ key, /** @type {string} */ value) => void memory.set(key, value),
-      removeItem: (/** @type {string} */ key) => void memory.delete(key),
-    };
-  }
 }
 
 /** @param {unknown} error  for whoever looks into the console; never SDP, names or codes (R34) */

@@ -42,6 +42,12 @@ const partner = {
   path: "direct",
   microphone: true,
   camera: true,
+  picture: "on",
+  hand: false,
+  speaking: false,
+  hearsUs: null,
+  trying: null,
+  check: { level: "checked", by: "link", words: null },
   name: "Maria Beispiel",
   locked: null,
 };

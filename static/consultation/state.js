@@ -1,14 +1,13 @@
 /**
- * Everything the consultation page knows, as plain data (`types.d.ts`), how it changes (`reduce` is pure), and how it is
- * put into words. `view.js` draws it; handles (sockets, tracks, keys) live in `main.js`; `samples.js` has an example of
- * every screen and every trouble.
+ * Everything the consultation page knows, as plain data (`types.d.ts`), and how it changes (`reduce` is pure).
+ * `words-of.js` puts it into words, `view.js` draws it; handles live in `main.js` (socket, tracks, keys) and `peers.js`
+ * (connections); `samples.js` has an example of every screen and every trouble.
  */
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").PeerState} PeerState */
 /** @typedef {import("./types.js").Knock} Knock */
 /** @typedef {import("./types.js").Action} Action */
-/** @typedef {import("./types.js").Words} Words */
 /** @typedef {import("../shared/signaling.js").Message} Message */
 
 /** @type {State["corner"][]} */
@@ -41,6 +40,14 @@ export function initialState() {
       chosen: { microphone: "", camera: "", speaker: "" },
       mirror: true,
     },
+    relayedOnly: false,
+    quality: "automatic",
+    picture: "on",
+    hand: false,
+    pinned: null,
+    speaker: null,
+    hints: { silent: false, mutedSpeaking: false, echo: false },
+    shortcuts: true,
     hushed: false,
     signaling: "idle",
     doctor: false,
@@ -83,8 +90,9 @@ const STEPS = {
   hushed: (state, { hushed }) => ({ ...state, hushed }),
   signaling: (state, { signaling, code }) => changeSignaling(state, signaling, code),
   link: (state, { seat, link }) => changeLink(state, seat, link),
-  path: (state, { seat, path }) => changePeer(state, seat, { path }),
-  partner: (state, { seat, microphone, camera }) => changePeer(state, seat, { microphone, camera }),
+  peer: (state, { seat, change }) => changePeer(state, seat, change),
+  hints: (state, { change }) => ({ ...state, hints: { ...state.hints, ...change } }),
+  set: (state, { change }) => ({ ...state, ...change }),
   named: (state, action) => nameSomebody(state, action),
   panel: (state, { panel }) => ({ ...state, panel }),
   swap: (state) => ({ ...state, swapped: !state.swapped }),
@@ -132,6 +140,7 @@ export const SERVER = {
   description: (state) => state,
   candidate: (state) => state,
   ice: (state) => state,
+  probe: (state) => state,
 };
 
 /**
@@ -157,6 +166,7 @@ function takeSeat(state, message) {
     back: false,
     occupied: false,
     sentBack: false,
+    relayedOnly: message.relayedOnly,
     problem: null,
     end: null,
     knocks: [],
@@ -200,6 +210,12 @@ function meet(state, { seat, role, incarnation }) {
     path: "unknown",
     microphone: null,
     camera: null,
+    picture: "on",
+    hand: false,
+    speaking: false,
+    hearsUs: null,
+    trying: null,
+    check: { level: "open", by: null, words: null },
     name: known?.name ?? state.admitted[seat] ?? (role === "doctor" ? state.practice.name : null),
     locked: null,
   };
@@ -335,79 +351,4 @@ function note(state, key, values = {}) {
 /** @param {PeerState} peer */
 function whoseName(peer) {
   return { name: peer.name ?? "", role: peer.role };
-}
-
-// ---- in words ----
-
-/** @param {State} state */
-export function titleOf(state) {
-  return state.screen === "room" && state.knocks.length > 0 ? "title.knocks" : `title.${state.screen}`;
-}
-
-/**
- * The way of the whole call: relayed as soon as one line is.
- * @param {PeerState[]} peers
- */
-export function pathOf(peers) {
-  if (peers.some(({ link }) => link !== "connected")) return "unknown";
-  if (peers.some(({ path }) => path === "relayed")) return "relayed";
-  return peers.every(({ path }) => path === "direct") ? "direct" : "unknown";
-}
-
-/**
- * What is wrong with the devices, in one sentence with one thing to do.
- * @param {State} state
- * @param {Words} words
- */
-export function troubleOf({ media }, words) {
-  const { microphone, camera } = media.trouble;
-  if (microphone && microphone === camera) return words[`trouble.${camera}.both`];
-  if (microphone) return words[`trouble.${microphone}.microphone`];
-  return camera && media.camera !== "off" ? words[`trouble.${camera}.camera`] : null;
-}
-
-/** @param {{ name: string | null, role: string }} person @param {Words} words */
-export function who(person, words) {
-  return person.name || words[`role.${person.role}`];
-}
-
-/** @param {Knock} knock @param {Words} words */
-export function knockName(knock, words) {
-  if (knock.role === "doctor") return words["room.doctorDevice"];
-  return knock.name ?? words[knock.locked ? "room.noName" : "room.nameless"];
-}
-
-/** @param {{ locked: "no-secret" | "mismatch" | null }} person @param {Words} words */
-export function locked(person, words) {
-  return person.locked && words[person.locked === "no-secret" ? "name.noSecret" : "name.mismatch"];
-}
-
-/**
- * In the practice's time zone, and by the device's clock too where that differs (R04).
- * @param {string | null} iso
- * @param {State} state
- * @param {Words} words
- */
-export function when(iso, state, words) {
-  if (!iso) return "";
-  const at = new Date(iso);
-  const timeZone = state.practice.timeZone ?? undefined;
-  /** @param {string} [zone] */
-  const clock = (zone) => at.toLocaleTimeString(words.locale, { hour: "2-digit", minute: "2-digit", timeZone: zone });
-  /** @param {Date} moment */
-  const day = (moment) =>
-    moment.toLocaleDateString(words.locale, { weekday: "long", day: "numeric", month: "long", timeZone });
-  const today = day(at) === day(new Date(state.now));
-  const there = say(words, today ? "time.today" : "time.on", { time: clock(timeZone), date: day(at) });
-  return clock(timeZone) === clock() ? there : say(words, "time.elsewhere", { there, here: clock() });
-}
-
-/** @param {import("./types.js").Sentence} sentence @param {Words} words */
-export function sentence({ key, values }, words) {
-  return say(words, key, { who: values.role ? who({ name: values.name, role: values.role }, words) : "", ...values });
-}
-
-/** @param {Words} words @param {string} key @param {Record<string, string>} values */
-export function say(words, key, values) {
-  return words[key].replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }

@@ -33,6 +33,20 @@ export interface Sentence {
 /** Why a name cannot be read: our link has no secret, or it does not fit. */
 export type Locked = "no-secret" | "mismatch" | null;
 
+/** What one page tells another over the data channel (docs/protocol.md "Between the pages"). */
+export type Told = { type: string; [field: string]: any };
+
+/** What somebody sends besides sound: the picture, no picture because the line is weak, or sound alone by choice. */
+export type Picture = "on" | "weak" | "sound";
+
+/** How far the encryption to a partner is checked (R22). */
+export interface Check {
+  /** `open`: encrypted, not checked yet; `words`: two people can compare words; `checked`: nobody sits between. */
+  level: "open" | "words" | "checked";
+  by: null | "link" | "words";
+  words: string[] | null;
+}
+
 /** A device that waits. */
 export interface Knock {
   knock: string;
@@ -58,6 +72,14 @@ export interface PeerState {
   /** `null`: not told yet. */
   microphone: boolean | null;
   camera: boolean | null;
+  picture: Picture;
+  hand: boolean;
+  speaking: boolean;
+  /** `null`: not told yet. */
+  hearsUs: boolean | null;
+  /** While the line is dead: which try comes next, and when (ms since 1970). */
+  trying: { attempt: number; nextAt: number } | null;
+  check: Check;
   name: string | null;
   locked: Locked;
 }
@@ -84,6 +106,21 @@ export interface State {
   back: boolean;
   joining: boolean;
   media: Summary;
+  /** Media go over the relay alone, so that neither side learns the other's address. */
+  relayedOnly: boolean;
+  /** What the user wants to send. */
+  quality: "automatic" | "high" | "low" | "sound";
+  picture: Picture;
+  /** The own hand is raised. */
+  hand: boolean;
+  /** Whose tile is large. */
+  pinned: number | "own" | null;
+  /** Who speaks. */
+  speaker: number | null;
+  /** Something to say about the own devices: a silent microphone, words spoken while muted, an echo. */
+  hints: { silent: boolean; mutedSpeaking: boolean; echo: boolean };
+  /** Keyboard shortcuts are on. */
+  shortcuts: boolean;
   /** Sound waits for a click. */
   hushed: boolean;
   signaling: "idle" | "connecting" | "up" | "down" | "closed";
@@ -96,7 +133,7 @@ export interface State {
   /** Names of those this page let in, by seat. */
   admitted: Record<number, string | null>;
   peers: Record<number, PeerState>;
-  panel: "none" | "more" | "arrivals";
+  panel: "none" | "more" | "arrivals" | "lock" | "line" | "devices";
   /** The own picture is the large one. */
   swapped: boolean;
   /** Where the small picture lies, in the direction of writing. */

@@ -1,24 +1,23 @@
 /**
- * One RTCPeerConnection to one seat: perfect negotiation (W3C WebRTC §10.7), the data channel with the partner's
- * device states, and the watch that notices a silent line long before `connectionState` does. It never sees the
- * broker: what it wants to say comes out as `send`, what was said goes into {@link Peer#describe} and
- * {@link Peer#addCandidate}. SDP and candidates pass unchanged (R23).
+ * One RTCPeerConnection to one seat: perfect negotiation (W3C WebRTC §10.7), the data channel between the two pages, and
+ * the watch that notices a silent line long before `connectionState` does. It never sees the broker: what it wants to say
+ * comes out as `send`, what was said goes into {@link Peer#describe} and {@link Peer#addCandidate}. SDP and candidates
+ * pass unchanged (R23). What the pages tell each other (docs/protocol.md "Between the pages") it carries and does not read.
  *
- * Events, each with a detail: `send` ({ description } or { candidate }), `stream` (the partner's MediaStream),
- * `partner` ({ microphone, camera }), `link` (a {@link Link}), `path` (a {@link Path}), `stuck` (null; again and again
- * while the line is dead: whoever owns signaling decides about {@link Peer#restart}).
+ * Events, each with a detail: `send` ({ description } or { candidate }), `stream` (the partner's MediaStream), `open`
+ * (null: {@link Peer#tell} is heard from now on), `told` (a message of the partner's page: from a stranger, an object with
+ * a `type` and nothing else sure), `link` (a {@link Link}), `path` (a {@link Path}), `stuck` (null; again and again while
+ * the line is dead: whoever owns signaling decides about {@link Peer#restart}).
  */
+
+import { Flow, selectedPair, WATCH_MS } from "./flow.js";
 
 /** @typedef {"connecting" | "connected" | "interrupted"} Link */
 /** @typedef {"direct" | "relayed" | "unknown"} Path */
-/** @typedef {{ microphone: boolean, camera: boolean }} Devices */
 /** @typedef {"audio" | "video"} Kind */
 
-const WATCH_MS = 250;
-/** A line that carried packets and carries none for so long is silent (decisions.md: the state lags by seconds). */
-const SILENT_MS = 1200;
-/** So many looks in a row with new packets make a steady flow; reports and keep-alives alone never do. */
-const STEADY_LOOKS = 8;
+/** Of a message between the pages, in characters: far below what every browser passes at once. */
+const MESSAGE_MAX = 16_384;
 /**
  * Browsers begin at about 300 kbit/s and hold a large first picture back; a small one is there at once. So the picture
  * starts at half its size and grows as soon as the line has carried it for a moment.
@@ -39,7 +38,6 @@ export class Peer extends EventTarget {
   #tracks;
   /** @type {Partial<Record<Kind, RTCRtpTransceiver>>} */
   #transceivers = {};
-  #devices = { microphone: false, camera: false };
   /** @type {(RTCIceCandidateInit | null)[]} */
   #early = [];
   #small = true;
@@ -60,18 +58,18 @@ export class Peer extends EventTarget {
    * @param {object} options
    * @param {boolean} options.offers  true for the lower seat: it offers first and is impolite; the higher is polite
    * @param {RTCIceServer[]} options.iceServers
+   * @param {boolean} options.relayedOnly  neither side learns the other's address
    * @param {RTCCertificate[]} options.certificates  one for all connections of a page life, or none
    * @param {MediaStream} options.stream  names the sent tracks as belonging together (lip sync)
    * @param {Record<Kind, MediaStreamTrack | null>} options.tracks
-   * @param {Devices} options.devices
    */
-  constructor({ offers, iceServers, certificates, stream, tracks, devices }) {
+  constructor({ offers, iceServers, relayedOnly, certificates, stream, tracks }) {
     super();
     this.#offers = offers;
     this.#stream = stream;
     this.#tracks = { ...tracks };
-    this.#devices = { ...devices };
-    this.#connection = new RTCPeerConnection({ iceServers, certificates, bundlePolicy: "max-bundle" });
+    const iceTransportPolicy = relayedOnly ? "relay" : "all";
+    this.#connection = new RTCPeerConnection({ iceServers, iceTransportPolicy, certificates, bundlePolicy: "max-bundle" });
     this.#listen(this.#connection);
     // The higher seat adds nothing before the first offer, or both would offer at once.
     if (offers) this.#open();
@@ -91,13 +89,21 @@ export class Peer extends EventTarget {
   }
 
   /**
-   * Tells the partner which of our devices are on.
-   * @param {Devices} devices
+   * Says something to the partner's page; lost while the channel is not open (`open` tells when it is).
+   * @param {import("../consultation/types.js").Told} message
    */
-  setDevices(devices) {
-    const same = devices.microphone === this.#devices.microphone && devices.camera === this.#devices.camera;
-    this.#devices = { ...devices };
-    if (!same) this.#sendDevices();
+  tell(message) {
+    if (this.#channel?.readyState === "open") this.#channel.send(JSON.stringify(message));
+  }
+
+  /** The partner has just switched something off: no packets for a while prove nothing. */
+  expectSilence() {
+    this.#flow.reset();
+  }
+
+  /** For whoever reads its statistics. */
+  get connection() {
+    return this.#connection;
   }
 
   /**
@@ -167,11 +173,6 @@ export class Peer extends EventTarget {
     for (const track of this.#remote.getTracks()) track.stop();
   }
 
-  #sendDevices() {
-    if (this.#channel?.readyState !== "open") return;
-    this.#channel.send(JSON.stringify({ type: "state", ...this.#devices }));
-  }
-
   /** @param {RTCPeerConnection} connection */
   #listen(connection) {
     connection.onnegotiationneeded = async () => {
@@ -188,7 +189,7 @@ export class Peer extends EventTarget {
     connection.onicecandidate = ({ candidate }) => this.#say({ candidate: candidate?.toJSON() ?? null });
     connection.ontrack = ({ track }) => {
       this.#remote.addTrack(track);
-      this.#tell("stream", this.#remote);
+      this.#emit("stream", this.#remote);
     };
     connection.onconnectionstatechange = connection.oniceconnectionstatechange = () => this.#judge();
   }
@@ -232,12 +233,10 @@ export class Peer extends EventTarget {
   #openChannel() {
     const channel = this.#connection.createDataChannel("visavis", { negotiated: true, id: 0, ordered: true });
     this.#channel = channel;
-    channel.onopen = () => this.#sendDevices();
+    channel.onopen = () => this.#emit("open", null);
     channel.onmessage = ({ data }) => {
       const message = parse(data);
-      if (message?.type !== "state") return;
-      this.#flow.reset(); // a partner who just switched off is silent with good reason
-      this.#tell("partner", { microphone: message.microphone === true, camera: message.camera === true });
+      if (message) this.#emit("told", message);
     };
   }
 
@@ -248,7 +247,7 @@ export class Peer extends EventTarget {
     this.#flow.note(now, pair ? `${pair.id}|${pair.received}` : null);
     if (pair && pair.path !== this.#path) {
       this.#path = pair.path;
-      this.#tell("path", pair.path);
+      this.#emit("path", pair.path);
     }
     this.#judge();
     this.#grow(now);
@@ -270,7 +269,7 @@ export class Peer extends EventTarget {
     if (link === this.#link) return;
     this.#link = link;
     this.#changedAt = performance.now();
-    this.#tell("link", link);
+    this.#emit("link", link);
   }
 
   /** @param {number} now */
@@ -280,47 +279,17 @@ export class Peer extends EventTarget {
     if (!this.#offers && now - this.#changedAt < COURTESY_MS) return;
     const pause = RESTART_PAUSE_MS[Math.min(Math.max(this.#restarts, 1), RESTART_PAUSE_MS.length) - 1];
     if (now - this.#restartedAt < pause) return;
-    this.#tell("stuck", null);
+    this.#emit("stuck", null);
   }
 
   /** @param {{ description: RTCSessionDescription | null } | { candidate: RTCIceCandidateInit | null }} words */
   #say(words) {
-    this.#tell("send", words);
+    this.#emit("send", words);
   }
 
   /** @param {string} type @param {unknown} detail */
-  #tell(type, detail) {
+  #emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
-  }
-}
-
-/** Whether packets that came steadily have stopped. A pause of the page's own clock (sleep, hidden tab) proves nothing. */
-class Flow {
-  silent = false;
-  #mark = /** @type {string | null} */ (null);
-  #noted = 0;
-  #movedAt = 0;
-  #moves = 0;
-
-  reset() {
-    this.#moves = 0;
-    this.silent = false;
-  }
-
-  /** @param {number} now  in ms @param {string | null} mark  changes whenever a packet came */
-  note(now, mark) {
-    const paused = now - this.#noted > 4 * WATCH_MS;
-    this.#noted = now;
-    if (mark !== this.#mark) {
-      this.#mark = mark;
-      this.#moves = now - this.#movedAt < 2 * WATCH_MS ? this.#moves + 1 : 1;
-      this.#movedAt = now;
-      this.silent = false;
-    } else if (paused) {
-      this.#movedAt = now;
-    } else if (this.#moves >= STEADY_LOOKS && now - this.#movedAt >= SILENT_MS) {
-      this.silent = true;
-    }
   }
 }
 
@@ -333,31 +302,12 @@ function stateOf(connection) {
   return connection.iceConnectionState === "completed" ? "connected" : connection.iceConnectionState;
 }
 
-/**
- * The pair that carries the call, and what it says about the way (R20). In the closed relay both ends are relayed or
- * none is, so either candidate's type tells.
- * @param {RTCStatsReport} report
- */
-function selectedPair(report) {
-  /** @type {any[]} */
-  const all = [...report.values()];
-  const chosen = all.find(({ type, selectedCandidatePairId }) => type === "transport" && selectedCandidatePairId);
-  const pair = chosen
-    ? report.get(chosen.selectedCandidatePairId)
-    : all.find(({ type, selected, nominated, state }) =>
-        type === "candidate-pair" && (selected ?? (nominated && state === "succeeded")));
-  if (!pair) return null;
-  const types = [pair.localCandidateId, pair.remoteCandidateId].map((id) => report.get(id)?.candidateType);
-  /** @type {Path} */
-  const path = types.includes("relay") ? "relayed" : types.includes(undefined) ? "unknown" : "direct";
-  return { id: pair.id, path, received: `${pair.bytesReceived}|${pair.lastPacketReceivedTimestamp}` };
-}
-
-/** @param {unknown} data */
+/** @param {unknown} data @returns {import("../consultation/types.js").Told | null} nothing for what no page of ours says */
 function parse(data) {
   try {
-    return JSON.parse(String(data));
+    const message = typeof data === "string" && data.length <= MESSAGE_MAX ? JSON.parse(data) : null;
+    return typeof message?.type === "string" ? message : null;
   } catch {
-    return null; // not from a page of ours
+    return null;
   }
 }

@@ -159,4 +159,6 @@ export const messages = {
   /** @param {number} to @param {number} incarnation  the addressee's @param {RTCIceCandidateInit | null} candidate */
   candidate: (to, incarnation, candidate) => ({ type: "candidate", to, incarnation, candidate }),
   ice: () => ({ type: "ice" }),
+  /** @param {number} id  below 2^32 @param {string} pad  8 KiB at most; both come back */
+  probe: (id, pad) => ({ type: "probe", id, pad }),
 };

@@ -25,6 +25,7 @@ const SAY = {
   description: ({ to, incarnation, description }) => messages.description(to, incarnation, description),
   candidate: ({ to, incarnation, candidate }) => messages.candidate(to, incarnation, candidate),
   ice: () => messages.ice(),
+  probe: ({ id, pad }) => messages.probe(id, pad),
 };
 
 test("every_message_of_the_page_equals_its_golden_example", () => {

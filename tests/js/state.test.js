@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { STATES } from "../../static/consultation/samples.js";
-import { initialState, reduce, when } from "../../static/consultation/state.js";
+import { initialState, reduce } from "../../static/consultation/state.js";
+import { when } from "../../static/consultation/words-of.js";
 import de from "../../static/shared/words/de.js";
 
 /** @typedef {import("../../static/consultation/types.js").State} State */
@@ -12,7 +13,7 @@ import de from "../../static/shared/words/de.js";
 const times = { startsAt: "2026-11-21T09:00:00Z", opensAt: "2026-11-21T08:30:00Z", expiresAt: "2026-11-22T09:00:00Z" };
 const seen = { type: "seen", role: "patient", seat: 2, state: "open", ...times };
 const waiting = { type: "waiting", consultation: "c", seat: 2, role: "patient", knock: "k", occupied: false, ...times };
-const welcome = { type: "welcome", consultation: "c", seat: 2, role: "patient", incarnation: 1, token: "t", iceServers: [], holders: [], ...times };
+const welcome = { type: "welcome", consultation: "c", seat: 2, role: "patient", incarnation: 1, token: "t", iceServers: [], relayedOnly: false, holders: [], ...times };
 const doctorPeer = { type: "peer", seat: 1, role: "doctor", incarnation: 1, key: "K" };
 const patientPeer = { type: "peer", seat: 2, role: "patient", incarnation: 1, key: "K" };
 const knock = { type: "knock", knock: "k", seat: 2, role: "patient", since: times.startsAt, device: "first" };
@@ -33,7 +34,7 @@ test("a_patient_walks_from_the_link_to_the_call_and_out", () => {
   state = hear(state, welcome, doctorPeer);
   assert.equal(state.screen, "call");
   assert.equal(state.peers[1].link, "connecting");
-  state = walk(state, { type: "link", seat: 1, link: "connected" }, { type: "path", seat: 1, path: "direct" });
+  state = walk(state, { type: "link", seat: 1, link: "connected" }, { type: "peer", seat: 1, change: { path: "direct" } });
   assert.deepEqual([state.peers[1].link, state.peers[1].path], ["connected", "direct"]);
   state = hear(state, { type: "ended" });
   assert.deepEqual([state.screen, state.end, state.peers], ["end", "ended", {}]);
@@ -174,7 +175,7 @@ test("nothing_happens_to_a_seat_that_is_not_there", () => {
   const state = patientInCall();
   assert.equal(hear(state, { type: "gone", seat: 9, reason: "left" }), state);
   assert.equal(walk(state, { type: "link", seat: 9, link: "connected" }), state);
-  assert.equal(walk(state, { type: "path", seat: 9, path: "direct" }), state);
+  assert.equal(walk(state, { type: "peer", seat: 9, change: { path: "direct" } }), state);
 });
 
 test("the_samples_have_every_screen_and_distinct_names", () => {

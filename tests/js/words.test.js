@@ -1,15 +1,15 @@
 /** The catalogues: complete, friendly, and used as they are. */
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 
 import de from "../../static/shared/words/de.js";
 import en from "../../static/shared/words/en.js";
 
+const folder = new URL("../../static/consultation/", import.meta.url);
 const page = read("index.html");
-const view = read("view.js");
-const state = read("state.js");
+const scripts = readdirSync(folder).filter((name) => name.endsWith(".js") && name !== "samples.js").map(read).join("\n");
 
 test("both_catalogues_have_the_same_sentences_in_the_same_order", () => {
   assert.deepEqual(Object.keys(en), Object.keys(de));
@@ -34,7 +34,7 @@ test("every_key_of_the_markup_has_words", () => {
 });
 
 test("every_sentence_is_used", () => {
-  const sources = page + view + state + read("main.js");
+  const sources = page + scripts;
   const fixed = [...sources.matchAll(/["`]([\w.-]+)["`]/g)].map(([, key]) => key);
   const prefixes = [...sources.matchAll(/`([\w-]+\.(?:[\w-]+\.)?)\$\{/g)].map(([, prefix]) => prefix);
   const bare = ["waiting."]; // chosen by the last part
@@ -51,5 +51,5 @@ function holes(text) {
 
 /** @param {string} name */
 function read(name) {
-  return readFileSync(new URL(`../../static/consultation/${name}`, import.meta.url), "utf8");
+  return readFileSync(new URL(name, folder), "utf8");
 }

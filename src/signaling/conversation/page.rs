@@ -67,6 +67,9 @@ impl Conversation<'_> {
                 let ice_servers = ice::servers(&self.me.app, &self.me.consultation.id, from);
                 Ok(self.socket.send(&ServerMessage::Ice { ice_servers }).await?)
             }
+            ClientMessage::Probe { id, pad } => {
+                Ok(self.socket.send(&ServerMessage::Probe { id, pad }).await?)
+            }
             message if self.me.role == Role::Doctor => self.moderate(message).await,
             _ => self.error(ErrorName::Unexpected).await,
         }

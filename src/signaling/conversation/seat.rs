@@ -2,7 +2,7 @@
 
 use super::super::entered::Standing;
 use super::{Conversation, Stop};
-use crate::access::rfc3339;
+use crate::access::{Paths, rfc3339};
 use crate::bus::{Audience, Event};
 use crate::ice;
 use crate::message::{Complaint, Device, ErrorName, Holder, ServerMessage};
@@ -112,6 +112,7 @@ impl Conversation<'_> {
             incarnation,
             token: me.token.take().unwrap_or_default(),
             ice_servers: ice::servers(&me.app, &me.consultation.id, me.seat),
+            relayed_only: me.consultation.paths == Paths::RelayedOnly,
             holders,
             starts_at: rfc3339(me.consultation.window.starts_at),
             expires_at: rfc3339(me.consultation.window.expires_at),

@@ -1,0 +1,90 @@
+/** Switches, choices and states of cameras and microphones, wherever they stand on the page. */
+
+import { all, clone, part, put } from "./dom.js";
+
+/** @typedef {import("./types.js").State} State */
+/** @typedef {import("./types.js").Words} Words */
+
+/** @type {("microphone" | "camera")[]} */
+export const DEVICES = ["microphone", "camera"];
+
+for (const place of all("[data-own-place]")) place.append(clone("own"));
+for (const place of all("[data-switch]")) place.append(makeSwitch(/** @type {string} */ (place.dataset.switch)));
+for (const place of all("[data-choices]")) {
+  place.prepend(...["camera", "microphone", "speaker"].map((kind) => makeChoice(place, kind)));
+}
+
+/**
+ * Own pictures, switches and choices, wherever they stand.
+ * @param {State} state
+ * @param {Words} words
+ */
+export function drawDevices(state, words) {
+  const { media } = state;
+  for (const own of all(".own-picture")) {
+    own.toggleAttribute("data-mirror", media.mirror);
+    own.toggleAttribute("data-dark", media.camera !== "on");
+    put(part(own, "own"), words["call.you"]);
+    put(part(own, "nothing"), words[`device.camera.${media.camera}`]);
+    put(part(own, "grip"), words["call.swap"]);
+    for (const device of DEVICES) drawState(own, device, media[device], words);
+  }
+  for (const button of all("[data-do=device]")) {
+    const device = button.dataset.device === "camera" ? "camera" : "microphone";
+    // On its way is on: a press before the browser has granted it switches it off.
+    button.setAttribute("aria-checked", String(media[device] === "on" || media[device] === "asking"));
+    put(button.querySelector(".word"), words[`device.${device}`]);
+    put(button.querySelector(".status"), words[`status.${media[device]}`]);
+  }
+  for (const label of all("[data-choice]")) drawChoice(label, state, words);
+}
+
+/**
+ * A device's state: symbol and word.
+ * @param {HTMLElement} tile
+ * @param {"microphone" | "camera"} device
+ * @param {string | null} status
+ * @param {Words} words
+ */
+export function drawState(tile, device, status, words) {
+  const place = /** @type {HTMLElement} */ (tile.querySelector(`[data-device=${device}]`));
+  if (!place.firstChild) place.append(...clone("state").childNodes);
+  place.hidden = status === null;
+  place.dataset.status = status ?? "";
+  place.querySelector("use")?.setAttribute("href", `#i-${device}${status === "on" ? "" : "-off"}`);
+  put(place.querySelector("span"), status && words[`device.${device}.${status}`]);
+}
+
+/** @param {HTMLElement} label @param {State} state @param {Words} words */
+function drawChoice(label, state, words) {
+  const kind = /** @type {"camera" | "microphone" | "speaker"} */ (label.dataset.choice);
+  const choices = state.media.devices[/** @type {const} */ (`${kind}s`)];
+  const select = /** @type {HTMLSelectElement} */ (label.querySelector("select"));
+  label.hidden = choices.length === 0;
+  put(label.querySelector("span"), words[`choice.${kind}`]);
+  const wanted = choices.map(({ id, label: text }) => ({ id, text: text || words["choice.default"] }));
+  const same = wanted.length === select.options.length
+    && wanted.every(({ id, text }, at) => select.options[at].value === id && select.options[at].text === text);
+  if (!same) select.replaceChildren(...wanted.map(({ id, text }) => new Option(text, id)));
+  const chosen = state.media.chosen[kind];
+  if (chosen && select.value !== chosen) select.value = chosen;
+}
+
+/** @param {string} device */
+function makeSwitch(device) {
+  const button = clone("switch");
+  button.dataset.device = device;
+  const [on, off] = button.querySelectorAll("use");
+  on.setAttribute("href", `#i-${device}`);
+  off.setAttribute("href", `#i-${device}-off`);
+  return button;
+}
+
+/** @param {HTMLElement} place @param {string} kind */
+function makeChoice(place, kind) {
+  const label = clone("choice");
+  label.dataset.choice = kind;
+  const select = /** @type {HTMLSelectElement} */ (label.querySelector("select"));
+  select.name = `${place.dataset.choices}-${kind}`;
+  return label;
+}

@@ -1,0 +1,56 @@
+/** The dialogs of the call, and who waits at the door. */
+
+import { all, el, keyed, part, put } from "./dom.js";
+import { knockName, locked, say, who } from "./words-of.js";
+
+/** @typedef {import("./types.js").State} State */
+/** @typedef {import("./types.js").Words} Words */
+
+/** The dialog that is to be open, by its element's id. */
+let wanted = "";
+
+/** @param {(action: import("./types.js").Action) => void} emit */
+export function mountPanels(emit) {
+  for (const panel of dialogs()) {
+    // By Escape. The event comes a moment after the closing: the panel may have been opened again meanwhile.
+    panel.addEventListener("close", () => {
+      if (wanted === panel.id && !panel.open) emit({ type: "panel", panel: "none" });
+    });
+  }
+}
+
+/** @param {State} state @param {Words} words */
+export function drawPanels(state, words) {
+  wanted = state.screen === "call" ? `panel-${state.panel}` : "";
+  for (const panel of dialogs()) {
+    const open = wanted === panel.id;
+    if (open && !panel.open) panel.showModal();
+    if (!open && panel.open) panel.close();
+  }
+  el["arrivals-empty"].hidden = state.knocks.length > 0;
+  const peers = state.role === "doctor" ? Object.values(state.peers) : [];
+  keyed(el.seats, peers, "seat", "seat", (group, peer) => {
+    put(part(group, "name"), who(peer, words));
+    put(part(group, "locked"), locked(peer, words));
+    group.setAttribute("aria-label", who(peer, words));
+  });
+}
+
+/** @param {State} state @param {Words} words */
+export function drawKnocks(state, words) {
+  for (const list of all("[data-knocks]")) {
+    keyed(list, state.knocks, "knock", "knock", (item, knock) => {
+      const minutes = Math.max(0, Math.floor((state.now - Date.parse(knock.since)) / 60000));
+      const since = minutes === 0 ? words["room.since0"] : say(words, "room.since", { minutes: String(minutes) });
+      put(part(item, "name"), knockName(knock, words));
+      put(part(item, "since"), since);
+      const other = knock.role === "doctor" ? "room.anotherDoctor" : "room.another";
+      put(part(item, "device"), (knock.device === "another" || knock.role === "doctor") && words[other]);
+      put(part(item, "locked"), locked(knock, words));
+    });
+  }
+}
+
+function dialogs() {
+  return /** @type {HTMLDialogElement[]} */ (all("dialog"));
+}

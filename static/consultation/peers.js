@@ -1,0 +1,229 @@
+/**
+ * The set of partners: one {@link Peer} for each admitted seat, from its first message to its end. It hands the broker's
+ * messages to the right connection and back, shares tracks and servers out to all, mends what breaks (R27), and knows
+ * what the partners' pages tell ({@link TOLD}). What the screen has to know comes out as actions through `dispatch`.
+ */
+
+import { Peer } from "../shared/peer.js";
+import { messages } from "../shared/signaling.js";
+import { holds } from "./state.js";
+
+/** @typedef {import("../shared/signaling.js").Message} Message */
+/** @typedef {import("./types.js").State} State */
+/** @typedef {import("./types.js").Told} Told */
+/**
+ * @typedef {object} Partner
+ * @property {Peer} peer
+ * @property {number} seat
+ * @property {number} incarnation
+ * @property {string} key  the page's public key, for sealing
+ * @property {MediaStream | null} stream
+ * @property {ReturnType<typeof setTimeout>} [blocked]
+ */
+/**
+ * What the set needs of its page.
+ * @typedef {object} Page
+ * @property {import("../shared/media.js").Media} media
+ * @property {import("../shared/signaling.js").Signaling} signaling
+ * @property {() => State} state
+ * @property {(action: import("./types.js").Action) => void} dispatch
+ * @property {() => RTCCertificate[]} certificates  one for all connections of this page life, or none
+ * @property {() => void} onStreams                 a partner's stream came or went
+ */
+
+/** No line after so long: the network does not let it through, and the user can do something about it. */
+const BLOCKED_MS = 15_000;
+/** A TURN credential lives 15 minutes: with an older one an ICE restart waits for a new one. */
+const CREDENTIAL_MS = 10 * 60_000;
+/** No word from the broker for so long after a question: the socket is dead, whatever it says. */
+const ANSWER_MS = 2500;
+
+export class Peers {
+  #page;
+  /** @type {Map<number, Partner>} */
+  #partners = new Map();
+  #ice = { servers: /** @type {RTCIceServer[]} */ ([]), at: 0, askedAt: 0 };
+  #heardAt = 0;
+
+  /** @param {Page} page */
+  constructor(page) {
+    this.#page = page;
+  }
+
+  /** The partners' streams, by seat. @returns {Map<number, MediaStream>} */
+  streams() {
+    return new Map([...this.#partners.values()].flatMap(({ seat, stream }) => (stream ? [[seat, stream]] : [])));
+  }
+
+  /**
+   * `peer`: a partner is present, as the page already known or as a new one.
+   * @param {Message} message
+   * @returns {boolean} whether it is a new one
+   */
+  meet({ seat, key, incarnation }) {
+    const known = this.#partners.get(seat);
+    if (known && known.incarnation === incarnation) {
+      known.peer.nudge();
+      return false;
+    }
+    this.drop(seat);
+    const { media, state, certificates } = this.#page;
+    const own = state();
+    const peer = new Peer({
+      offers: (own.seat ?? 0) < seat,
+      iceServers: this.#ice.servers,
+      relayedOnly: own.relayedOnly,
+      certificates: certificates(),
+      stream: media.stream,
+      tracks: { audio: media.track("audio"), video: media.track("video") },
+    });
+    const partner = { peer, seat, incarnation, key, stream: null };
+    this.#partners.set(seat, partner);
+    this.#follow(partner);
+    return true;
+  }
+
+  /** The broker said something: it lives. */
+  heard() {
+    this.#heardAt = performance.now();
+  }
+
+  /** @param {Message} message  `description` */
+  describe({ from, incarnation, description }) {
+    return this.#known(from, incarnation)?.peer.describe(description);
+  }
+
+  /** @param {Message} message  `candidate` */
+  addCandidate({ from, incarnation, candidate }) {
+    return this.#known(from, incarnation)?.peer.addCandidate(candidate);
+  }
+
+  /** @param {Message} welcome  its `gone` may have come while the socket was lost */
+  keepHolders(welcome) {
+    for (const partner of [...this.#partners.values()]) if (!holds(welcome, partner)) this.drop(partner.seat);
+  }
+
+  /** @param {RTCIceServer[]} servers */
+  useIce(servers) {
+    this.#ice = { ...this.#ice, servers, at: performance.now() };
+    for (const { peer } of this.#partners.values()) peer.setServers(servers);
+  }
+
+  /** The own tracks or their states have changed. */
+  async useMedia() {
+    const { media } = this.#page;
+    for (const { peer } of [...this.#partners.values()]) {
+      await peer.setTrack("audio", media.track("audio"));
+      await peer.setTrack("video", media.track("video"));
+    }
+    this.tellState();
+  }
+
+  /** Tells every partner what we send and show. */
+  tellState() {
+    for (const { peer } of this.#partners.values()) peer.tell(this.#ownState());
+  }
+
+  /** @param {number} seat */
+  drop(seat) {
+    const partner = this.#partners.get(seat);
+    if (!partner) return;
+    this.#partners.delete(seat);
+    clearTimeout(partner.blocked);
+    partner.peer.close();
+    this.#page.onStreams();
+  }
+
+  close() {
+    for (const seat of [...this.#partners.keys()]) this.drop(seat);
+  }
+
+  /**
+   * Starts or stops the clock after which a line that does not come is put down to the network.
+   * @param {number} seat
+   */
+  watch(seat) {
+    const { state, dispatch } = this.#page;
+    const partner = this.#partners.get(seat);
+    const shown = state().peers[seat];
+    if (!partner || !shown) return;
+    clearTimeout(partner.blocked);
+    if (shown.link === "connected" || shown.away) return;
+    partner.blocked = setTimeout(() => {
+      if (state().signaling === "up") dispatch({ type: "link", seat, link: "blocked" });
+    }, BLOCKED_MS);
+  }
+
+  /** @param {Partner} partner */
+  #follow(partner) {
+    const { peer, seat, incarnation } = partner;
+    const { signaling, dispatch, onStreams } = this.#page;
+    /** @type {(type: string, listener: (detail: any) => void) => void} */
+    const on = (type, listener) =>
+      peer.addEventListener(type, (event) => {
+        if (this.#partners.get(seat) === partner) listener(/** @type {CustomEvent} */ (event).detail);
+      });
+    on("send", (said) => {
+      signaling.send("description" in said
+        ? messages.description(seat, incarnation, said.description)
+        : messages.candidate(seat, incarnation, said.candidate));
+    });
+    on("stream", (stream) => {
+      partner.stream = stream;
+      onStreams();
+    });
+    on("open", () => peer.tell(this.#ownState()));
+    on("told", (message) => TOLD[message.type]?.(partner, message, dispatch));
+    on("path", (path) => dispatch({ type: "peer", seat, change: { path } }));
+    on("link", (link) => {
+      dispatch({ type: "link", seat, link });
+      this.watch(seat);
+    });
+    on("stuck", () => this.#mend(partner));
+  }
+
+  /**
+   * A line is dead. Without the broker no restart gets through; with a partner who is away neither.
+   * @param {Partner} partner
+   */
+  #mend({ seat, peer }) {
+    const { signaling, state } = this.#page;
+    if (state().signaling !== "up" || state().peers[seat]?.away) return;
+    const now = performance.now();
+    if (now - this.#ice.askedAt > ANSWER_MS) {
+      this.#ice.askedAt = now;
+      signaling.send(messages.ice());
+      setTimeout(() => this.#heardAt < now && signaling.renew(), ANSWER_MS);
+    }
+    if (now - this.#ice.at < CREDENTIAL_MS) peer.restart();
+  }
+
+  /** @returns {Told} */
+  #ownState() {
+    const { hand, picture } = this.#page.state();
+    return { type: "state", ...this.#page.media.sending(), hand, picture };
+  }
+
+  /** @param {number} seat @param {number} incarnation */
+  #known(seat, incarnation) {
+    const partner = this.#partners.get(seat);
+    return partner?.incarnation === incarnation ? partner : undefined;
+  }
+}
+
+/**
+ * What a partner's page may tell, and what it means here. It comes from a stranger: every field is checked.
+ * @type {Record<string, (partner: Partner, message: Told, dispatch: Page["dispatch"]) => void>}
+ */
+const TOLD = {
+  state({ peer, seat }, { microphone, camera, hand, picture }, dispatch) {
+    peer.expectSilence();
+    const change = {
+      microphone: microphone === true,
+      camera: camera === true,
+      hand: hand === true,
+      picture: ["weak", "sound"].includes(picture) ? picture : "on",
+    };
+    dispatch({ type: "peer", seat, change });
+  },
+};

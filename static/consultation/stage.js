@@ -1,0 +1,174 @@
+/**
+ * The call's stage: the partners' tiles and the own one, their pictures and sound, the sentences over them, and the small
+ * picture that can be moved. `attach` hands it the live streams; `drawCall` draws the state.
+ */
+
+import { DEVICES, drawState } from "./controls.js";
+import { all, el, keyed, part, put } from "./dom.js";
+import { CORNERS } from "./state.js";
+import { pathOf, say, troubleOf, who } from "./words-of.js";
+
+/** @typedef {import("./types.js").State} State */
+/** @typedef {import("./types.js").PeerState} PeerState */
+/** @typedef {import("./types.js").Words} Words */
+/** @typedef {import("./types.js").Action} Action */
+/** @typedef {{ own: MediaStream | null, partners: Map<number, MediaStream> }} Streams */
+
+const DRAG_PX = 8;
+
+/** @type {Streams} */
+let streams = { own: null, partners: new Map() };
+/** @type {(action: Action) => void} */
+let emit = () => {};
+/** @type {WeakMap<HTMLMediaElement, string>} the tracks an element plays */
+const showing = new WeakMap();
+
+/** @param {(action: Action) => void} listener */
+export function mountStage(listener) {
+  emit = listener;
+  el.stage.addEventListener("pointerdown", onGrab);
+  el.stage.addEventListener("keydown", onArrow);
+}
+
+/** @param {Streams} live @param {State} state */
+export function attach(live, state) {
+  streams = live;
+  drawPictures(state);
+}
+
+/** @param {State} state @param {Words} words */
+export function drawCall(state, words) {
+  const peers = Object.values(state.peers);
+  const { stage } = el;
+  stage.dataset.corner = state.corner;
+  stage.dataset.role = state.role ?? "";
+  const gripped = document.activeElement?.matches(".grip");
+  const swapped = state.swapped && peers.length > 0;
+  stage.toggleAttribute("data-swapped", swapped);
+  keyed(el.partners, peers, "seat", "partner", (tile, peer) => drawPartner(tile, peer, words));
+  const grip = /** @type {HTMLElement | null} */ (stage.querySelector(swapped ? ".partners .grip" : ".own .grip"));
+  if (gripped) grip?.focus(); // what was swapped away took the focus with it
+  el["call-alone"].hidden = peers.length > 0;
+  put(el["call-alone-text"], words["call.alone"]);
+  const path = pathOf(peers);
+  el.chip.dataset.path = path;
+  el.chip.hidden = peers.length === 0;
+  put(el["chip-text"], words[`path.${path}`]);
+  const broken = peers.find((peer) => peer.link !== "connected");
+  const key = broken && (broken.away && broken.link !== "blocked" ? "link.away" : `link.${broken.link}`);
+  put(el["call-link"], broken && key && say(words, key, { who: who(broken, words) }));
+  const offline = { down: "signaling.inCall", closed: "signaling.closed" }[String(state.signaling)];
+  put(el["call-offline"], offline && words[offline]);
+  put(el["call-trouble"], troubleOf(state, words));
+  const count = state.knocks.length;
+  el.arrivals.hidden = count === 0;
+  put(el["arrivals-text"], say(words, "call.arrivals", { count: String(count) }));
+}
+
+/** @param {HTMLElement} tile @param {PeerState} peer @param {Words} words */
+function drawPartner(tile, peer, words) {
+  tile.dataset.link = peer.link;
+  tile.dataset.path = peer.path;
+  tile.toggleAttribute("data-dark", peer.camera !== true);
+  put(part(tile, "name"), who(peer, words));
+  put(part(tile, "nothing"), peer.camera === false ? words["call.cameraOff"] : words["call.noPicture"]);
+  put(part(tile, "grip"), words["call.swap"]);
+  for (const device of DEVICES) {
+    const on = peer[device];
+    drawState(tile, device, on === null ? null : on ? "on" : "off", words);
+  }
+}
+
+/**
+ * Streams go to the pictures that are to be seen, and to no others.
+ * @param {State} state
+ */
+export function drawPictures(state) {
+  for (const own of all(".own-picture")) {
+    const seen = own.closest("section")?.hidden === false;
+    show(picture(own), seen ? (streams.own?.getVideoTracks() ?? []) : []);
+  }
+  for (const tile of /** @type {HTMLElement[]} */ ([...el.partners.children])) {
+    const stream = streams.partners.get(Number(tile.dataset.seat)) ?? null;
+    const sound = /** @type {HTMLAudioElement} */ (tile.querySelector("audio"));
+    show(picture(tile), stream?.getVideoTracks() ?? []);
+    show(sound, stream?.getAudioTracks() ?? []);
+    const { speaker } = state.media.chosen;
+    if (speaker && sound.sinkId !== speaker) sound.setSinkId?.(speaker).catch(() => {}); // pulled meanwhile: the default
+  }
+}
+
+/** @param {HTMLElement} tile */
+function picture(tile) {
+  return /** @type {HTMLVideoElement} */ (tile.querySelector("video"));
+}
+
+/**
+ * Sound and picture play in an element each: Chromium keeps an element silent until its first frame, and a partner whose
+ * camera is off sends none.
+ * @param {HTMLMediaElement} player
+ * @param {MediaStreamTrack[]} tracks
+ */
+function show(player, tracks) {
+  const key = tracks.map((track) => track.id).join();
+  if ((showing.get(player) ?? "") === key) return;
+  showing.set(player, key);
+  player.srcObject = tracks.length === 0 ? null : new MediaStream(tracks);
+  if (tracks.length === 0) return;
+  player.play().catch((error) => {
+    // Otherwise it was replaced while it was starting.
+    if (error.name === "NotAllowedError" && player.localName === "audio") emit({ type: "soundBlocked" });
+  });
+}
+
+/** After a click: the sound that the browser held back. */
+export function unmute() {
+  for (const sound of el.partners.querySelectorAll("audio")) sound.play().catch(() => {});
+}
+
+/** @param {PointerEvent} grab  on the small picture: a drag moves it, less is a click and swaps */
+function onGrab(grab) {
+  const grip = /** @type {Element} */ (grab.target).closest(".grip");
+  const box = /** @type {HTMLElement | null} */ (grip?.closest("#own-tile, #partners") ?? null);
+  if (!grip || !box || !grab.isPrimary) return;
+  let dragged = false;
+  /** @param {PointerEvent} move */
+  const onMove = (move) => {
+    const [x, y] = [move.clientX - grab.clientX, move.clientY - grab.clientY];
+    if (!dragged && Math.hypot(x, y) < DRAG_PX) return;
+    if (!dragged) grip.setPointerCapture(grab.pointerId);
+    dragged = true;
+    box.style.setProperty("transform", `translate(${x}px, ${y}px)`);
+  };
+  /** @param {PointerEvent} drop */
+  const onDrop = (drop) => {
+    for (const type of ["pointerup", "pointercancel"]) document.removeEventListener(type, /** @type {any} */ (onDrop));
+    document.removeEventListener("pointermove", onMove);
+    box.style.removeProperty("transform");
+    if (!dragged || drop.type === "pointercancel") return;
+    grip.addEventListener("click", (click) => click.stopPropagation(), { once: true, capture: true });
+    emit({ type: "corner", corner: nearestCorner(drop) });
+  };
+  document.addEventListener("pointermove", onMove);
+  for (const type of ["pointerup", "pointercancel"]) document.addEventListener(type, /** @type {any} */ (onDrop));
+}
+
+/** @param {PointerEvent} point */
+function nearestCorner(point) {
+  const area = el.stage.getBoundingClientRect();
+  const right = point.clientX > area.left + area.width / 2;
+  const side = right === (document.documentElement.dir !== "rtl") ? "end" : "start";
+  return `${side}-${point.clientY > area.top + area.height / 2 ? "bottom" : "top"}`;
+}
+
+/** @param {KeyboardEvent} event */
+function onArrow(event) {
+  if (!(/** @type {Element} */ (event.target).closest(".grip"))) return;
+  const [side, edge] = (el.stage.dataset.corner ?? CORNERS[0]).split("-");
+  const forward = document.documentElement.dir === "rtl" ? "ArrowLeft" : "ArrowRight";
+  const backward = forward === "ArrowLeft" ? "ArrowRight" : "ArrowLeft";
+  const next = { [forward]: `end-${edge}`, [backward]: `start-${edge}`, ArrowUp: `${side}-top`, ArrowDown: `${side}-bottom` };
+  if (!next[event.key]) return;
+  event.preventDefault();
+  emit({ type: "corner", corner: next[event.key] });
+}

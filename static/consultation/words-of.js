@@ -1,0 +1,79 @@
+/** What the page knows, put into words: pure, out of a catalogue of `shared/words/`. */
+
+/** @typedef {import("./types.js").State} State */
+/** @typedef {import("./types.js").PeerState} PeerState */
+/** @typedef {import("./types.js").Knock} Knock */
+/** @typedef {import("./types.js").Words} Words */
+
+/** @param {State} state */
+export function titleOf(state) {
+  return state.screen === "room" && state.knocks.length > 0 ? "title.knocks" : `title.${state.screen}`;
+}
+
+/**
+ * The way of the whole call: relayed as soon as one line is.
+ * @param {PeerState[]} peers
+ */
+export function pathOf(peers) {
+  if (peers.some(({ link }) => link !== "connected")) return "unknown";
+  if (peers.some(({ path }) => path === "relayed")) return "relayed";
+  return peers.every(({ path }) => path === "direct") ? "direct" : "unknown";
+}
+
+/**
+ * What is wrong with the devices, in one sentence with one thing to do.
+ * @param {State} state
+ * @param {Words} words
+ */
+export function troubleOf({ media }, words) {
+  const { microphone, camera } = media.trouble;
+  if (microphone && microphone === camera) return words[`trouble.${camera}.both`];
+  if (microphone) return words[`trouble.${microphone}.microphone`];
+  return camera && media.camera !== "off" ? words[`trouble.${camera}.camera`] : null;
+}
+
+/** @param {{ name: string | null, role: string }} person @param {Words} words */
+export function who(person, words) {
+  return person.name || words[`role.${person.role}`];
+}
+
+/** @param {Knock} knock @param {Words} words */
+export function knockName(knock, words) {
+  if (knock.role === "doctor") return words["room.doctorDevice"];
+  return knock.name ?? words[knock.locked ? "room.noName" : "room.nameless"];
+}
+
+/** @param {{ locked: "no-secret" | "mismatch" | null }} person @param {Words} words */
+export function locked(person, words) {
+  return person.locked && words[person.locked === "no-secret" ? "name.noSecret" : "name.mismatch"];
+}
+
+/**
+ * In the practice's time zone, and by the device's clock too where that differs (R04).
+ * @param {string | null} iso
+ * @param {State} state
+ * @param {Words} words
+ */
+export function when(iso, state, words) {
+  if (!iso) return "";
+  const at = new Date(iso);
+  const timeZone = state.practice.timeZone ?? undefined;
+  /** @param {string} [zone] */
+  const clock = (zone) => at.toLocaleTimeString(words.locale, { hour: "2-digit", minute: "2-digit", timeZone: zone });
+  /** @param {Date} moment */
+  const day = (moment) =>
+    moment.toLocaleDateString(words.locale, { weekday: "long", day: "numeric", month: "long", timeZone });
+  const today = day(at) === day(new Date(state.now));
+  const there = say(words, today ? "time.today" : "time.on", { time: clock(timeZone), date: day(at) });
+  return clock(timeZone) === clock() ? there : say(words, "time.elsewhere", { there, here: clock() });
+}
+
+/** @param {import("./types.js").Sentence} sentence @param {Words} words */
+export function sentence({ key, values }, words) {
+  return say(words, key, { who: values.role ? who({ name: values.name, role: values.role }, words) : "", ...values });
+}
+
+/** @param {Words} words @param {string} key @param {Record<string, string>} values */
+export function say(words, key, values) {
+  return words[key].replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+}

@@ -1,0 +1,62 @@
+/**
+ * Whether packets that came steadily have stopped. `connectionState` lags by seconds (decisions.md: it stayed `connected`
+ * through a gap of 6.5 s); this looks at the pair that carries the call. {@link selectedPair} finds that pair.
+ */
+
+/** How often whoever owns a connection looks, in ms. */
+export const WATCH_MS = 250;
+/** A line that carried packets and carries none for so long is silent. */
+const SILENT_MS = 1200;
+/** So many looks in a row with new packets make a steady flow; reports and keep-alives alone never do. */
+const STEADY_LOOKS = 8;
+
+/** A pause of the page's own clock (sleep, hidden tab) proves nothing. */
+export class Flow {
+  silent = false;
+  #mark = /** @type {string | null} */ (null);
+  #noted = 0;
+  #movedAt = 0;
+  #moves = 0;
+
+  /** From here on a steady flow has to show anew. */
+  reset() {
+    this.#moves = 0;
+    this.silent = false;
+  }
+
+  /** @param {number} now  in ms @param {string | null} mark  changes whenever a packet came */
+  note(now, mark) {
+    const paused = now - this.#noted > 4 * WATCH_MS;
+    this.#noted = now;
+    if (mark !== this.#mark) {
+      this.#mark = mark;
+      this.#moves = now - this.#movedAt < 2 * WATCH_MS ? this.#moves + 1 : 1;
+      this.#movedAt = now;
+      this.silent = false;
+    } else if (paused) {
+      this.#movedAt = now;
+    } else if (this.#moves >= STEADY_LOOKS && now - this.#movedAt >= SILENT_MS) {
+      this.silent = true;
+    }
+  }
+}
+
+/**
+ * The pair that carries the call, and what it says about the way (R20). In the closed relay both ends are relayed or
+ * none is, so either candidate's type tells. `received` changes whenever a packet came.
+ * @param {RTCStatsReport} report
+ * @returns {{ id: string, path: import("./peer.js").Path, received: string } | null}
+ */
+export function selectedPair(report) {
+  /** @type {any[]} */
+  const all = [...report.values()];
+  const chosen = all.find(({ type, selectedCandidatePairId }) => type === "transport" && selectedCandidatePairId);
+  const pair = chosen
+    ? report.get(chosen.selectedCandidatePairId)
+    : all.find(({ type, selected, nominated, state }) =>
+        type === "candidate-pair" && (selected ?? (nominated && state === "succeeded")));
+  if (!pair) return null;
+  const types = [pair.localCandidateId, pair.remoteCandidateId].map((id) => report.get(id)?.candidateType);
+  const path = types.includes("relay") ? "relayed" : types.includes(undefined) ? "unknown" : "direct";
+  return { id: pair.id, path, received: `${pair.bytesReceived}|${pair.lastPacketReceivedTimestamp}` };
+}
