@@ -11,8 +11,8 @@ use tokio::sync::broadcast;
 use crate::access::Role;
 use crate::message::{Departure, ServerMessage};
 
-/// Messages that a subscriber may lag behind before it is dropped: a page that does not read harms nobody else.
-const CAPACITY: usize = 256;
+/// Messages for each seat of a consultation that a subscriber may lag behind before it is dropped: a page that does not read harms nobody else.
+const CAPACITY_PER_SEAT: usize = 128;
 
 /// Something that happened in a consultation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -93,10 +93,12 @@ pub struct Subscription {
 pub struct Lagged;
 
 impl Bus {
-    /// Listens to a consultation.
-    pub fn subscribe(app: &Arc<crate::App>, consultation: &str) -> Subscription {
+    /// Listens to a consultation of so many seats.
+    pub fn subscribe(app: &Arc<crate::App>, consultation: &str, seats: usize) -> Subscription {
         let mut topics = app.bus.lock();
-        let topic = topics.entry(consultation.to_owned()).or_insert_with(|| broadcast::channel(CAPACITY).0);
+        let topic = topics
+            .entry(consultation.to_owned())
+            .or_insert_with(|| broadcast::channel(CAPACITY_PER_SEAT * seats.max(1)).0);
         Subscription {
             app: Arc::clone(app),
             consultation: consultation.to_owned(),

@@ -331,7 +331,12 @@ fn consultation(row: &AnyRow) -> Result<Consultation, sqlx::Error> {
         expires_at: moment(row, "expires_at")?,
     };
     let paths = if row.try_get::<i64, _>("relayed_only")? == 1 { Paths::RelayedOnly } else { Paths::Any };
-    Ok(Consultation { id: row.try_get("id")?, window, revoked_at: optional_moment(row, "revoked_at")?, paths })
+    Ok(Consultation {
+        id: row.try_get("id")?,
+        window,
+        revoked_at: optional_moment(row, "revoked_at")?,
+        paths,
+    })
 }
 
 fn seat(row: &AnyRow) -> Result<Seat, sqlx::Error> {

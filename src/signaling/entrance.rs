@@ -242,13 +242,13 @@ async fn settle(
     join: Join,
     resumes: bool,
 ) -> Result<Entered, Complaint> {
-    let seats = match app.store.seats(&found.consultation.id).await {
+    let seats: Vec<_> = match app.store.seats(&found.consultation.id).await {
         Ok(seats) => seats.iter().map(|seat| (seat.number, seat.role)).collect(),
         Err(cause) => return Err(unavailable(&cause)),
     };
     let mut entered = Entered {
         app: Arc::clone(app),
-        bus: Bus::subscribe(app, &found.consultation.id),
+        bus: Bus::subscribe(app, &found.consultation.id, seats.len()),
         knock: knock_label(&found.consultation.id, found.seat.number, join.device.as_str()),
         seat: found.seat.number,
         role: found.seat.role,
@@ -277,7 +277,7 @@ mod tests {
     use chrono::Duration;
 
     use super::*;
-    use crate::access::{Role, Window, parse_start};
+    use crate::access::{Paths, Role, Window, parse_start};
     use crate::store::{NewSeat, Store};
 
     /// What a page would read that shows `typed` at `now`.
@@ -317,7 +317,10 @@ mod tests {
             let codes = [AccessCode::random(), AccessCode::random()];
             let seat = |(role, code): (Role, &AccessCode)| NewSeat { role, code_hash: code.canonical() };
             let seats: Vec<_> = [Role::Doctor, Role::Patient].into_iter().zip(&codes).map(seat).collect();
-            store.create(id, Window::new(start, Duration::minutes(30)), &seats, start).await.unwrap();
+            store
+                .create(id, Window::new(start, Duration::minutes(30)), Paths::Any, &seats, start)
+                .await
+                .unwrap();
             for code in codes.iter().map(ToString::to_string) {
                 let mut typo = code.clone();
                 typo.replace_range(0..1, if code.starts_with('7') { "8" } else { "7" });

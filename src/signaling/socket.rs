@@ -47,6 +47,11 @@ impl Socket {
         Self { inner, rate: MessageRate::new(now), heard_at: now }
     }
 
+    /// The page entered a consultation of so many seats, and has more to say in a larger one.
+    pub fn expect_seats(&mut self, seats: usize) {
+        self.rate.widen(seats);
+    }
+
     /// The next thing from the page. Cancel-safe but for the farewell to a page that broke a bound.
     pub async fn receive(&mut self) -> Incoming {
         loop {

@@ -54,6 +54,22 @@ describe("a call carries sound and picture both ways and tells its way truthfull
   }
 });
 
+for (const { doctor, patient, said } of PAIRS) {
+  test(`in a consultation that is only relayed neither page tells an address, ${said}`, async () => {
+    const pair = { doctor: browsers[doctor], patient: browsers[patient] };
+    const meeting = await meet(server, pair, { plan: ["--relayed-only"] });
+    for (const visit of [meeting.doctor, meeting.patient]) {
+      await visit.says("#chip-text", de["path.relayed"]);
+      const told = (await visit.frames()).filter(({ from, message }) => from === "page" && ["description", "candidate"].includes(message.type));
+      const addresses = told.flatMap(({ data }) => data.match(/\d+\.\d+\.\d+\.\d+|[0-9a-f-]+\.local/g) ?? []);
+      assert.ok(addresses.length > 0, "it told where the relay is");
+      for (const address of addresses) assert.match(address, /^(192\.0\.2\.1|0\.0\.0\.0|127\.0\.0\.1)$/, "the relay's address, or none: 127.0.0.1 stands in the o= line of every offer");
+      for (const candidate of told.filter(({ message }) => message.candidate)) assert.match(candidate.data, /typ relay raddr (0\.0\.0\.0|192\.0\.2\.1)/);
+    }
+    await relayCountsRight(meeting.consultation.id, "relayed");
+  });
+}
+
 test("addresses that the browser hides behind .local names make a direct call, too", async () => {
   const pair = { doctor: await launch("chromium", { fakeAsk: false }), patient: await launch("chromium", { fakeAsk: false }) };
   // Browsers show addresses to pages that may use the camera, so here neither page may.

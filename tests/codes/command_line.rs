@@ -40,7 +40,10 @@ async fn a_new_consultation_reads_the_same_with_and_without_a_server() {
     for server in [Server::start_with(&flags, &[]).await, stopped(&flags).await] {
         let arguments = ["consultation", "new", "--start", "2026-11-30T09:00:00+01:00", "--json"];
         let issued = parse(&success(&server.cli(&arguments).await));
-        assert_eq!(keys(&issued), BTreeSet::from(["id", "opensAt", "startsAt", "expiresAt", "seats"]));
+        assert_eq!(
+            keys(&issued),
+            BTreeSet::from(["id", "opensAt", "startsAt", "expiresAt", "relayedOnly", "seats"])
+        );
         assert_eq!(issued["opensAt"], "2026-11-30T07:30:00Z");
         assert_eq!(issued["startsAt"], "2026-11-30T08:00:00Z");
         assert_eq!(issued["expiresAt"], "2026-12-01T08:00:00Z");
@@ -51,6 +54,10 @@ async fn a_new_consultation_reads_the_same_with_and_without_a_server() {
         let (patients_code, same_secret) = code_and_secret(&seats[1], "https://video.example.org");
         assert_eq!(secret, same_secret, "one secret for all links of a consultation");
         assert_ne!(doctors_code, patients_code);
+
+        let relayed =
+            parse(&success(&server.cli(&["consultation", "new", "--relayed-only", "--json"]).await));
+        assert_eq!((&issued["relayedOnly"], &relayed["relayedOnly"]), (&json!(false), &json!(true)));
 
         let text = success(&server.cli(&["consultation", "new", "--guests", "7"]).await);
         assert_eq!(text.matches("https://video.example.org/#").count(), 9, "{text}");

@@ -247,3 +247,74 @@ async fn both_on_the_same_side_never_make_a_call() {
         );
     }
 }
+
+#[tokio::test]
+async fn nine_seats_may_offer_to_each_other_all_at_once_and_nobody_falls_behind() {
+    const CANDIDATES: usize = 16;
+    let server = Server::start().await;
+    let mut roles = vec!["doctor", "patient"];
+    roles.resize(9, "guest");
+    let issued = server.issue(json!({ "seats": roles })).await;
+    let mut doctor = server.page().await;
+    doctor.enter(issued.code(1)).await;
+    let mut pages = vec![doctor];
+    for seat in 2..=9 {
+        let mut page = server.page().await;
+        page.wait_at(issued.code(seat)).await;
+        pages[0].admit_next().await;
+        page.welcomed(issued.code(seat)).await;
+        for other in &mut pages {
+            assert_eq!(other.expect("peer").await["seat"], json!(seat));
+        }
+        pages.push(page);
+    }
+    for (from, page) in (1u8..).zip(&mut pages) {
+        for to in (1..=9).filter(|to| *to != from) {
+            page.describe(to, 1, "offer").await;
+            for number in 0..CANDIDATES {
+                page.candidate(to, 1, &format!("candidate {number}")).await;
+            }
+        }
+    }
+    for page in &mut pages {
+        for _ in 0..8 {
+            assert_eq!(page.expect("description").await["description"]["sdp"], "offer");
+        }
+        for _ in 0..8 * CANDIDATES {
+            page.expect("candidate").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_consultation_that_is_only_relayed_says_so_to_every_page() {
+    let server = Server::start().await;
+    for relayed_only in [false, true] {
+        let issued = server.issue(json!({ "relayedOnly": relayed_only })).await;
+        assert_eq!(issued.0["relayedOnly"], relayed_only);
+        let call = walk::call_in(&server, issued).await;
+        for page in [&call.doctor, &call.patient] {
+            let welcome =
+                page.record().into_iter().find(|message| message["type"] == "welcome").expect("welcomed");
+            assert_eq!(welcome["relayedOnly"], relayed_only);
+        }
+        let path = format!("/api/consultations/{}", call.issued.id());
+        let (_, shown) = server.api(reqwest::Method::GET, &path, None).await;
+        assert_eq!(shown["relayedOnly"], relayed_only);
+    }
+}
+
+#[tokio::test]
+async fn an_admitted_page_gets_its_probe_back_unchanged_and_a_waiting_one_none() {
+    let server = Server::start().await;
+    let mut call = walk::call(&server).await;
+    let probe = json!({ "type": "probe", "id": 4_294_967_295_u32, "pad": "0".repeat(8192) });
+    call.patient.send(probe.clone()).await;
+    assert_eq!(call.patient.expect("probe").await, probe);
+    call.patient.send(json!({ "type": "probe", "id": 1, "pad": "0".repeat(8193) })).await;
+    call.patient.expect_error("malformed").await;
+    let mut second = server.page().await;
+    second.wait_at(call.issued.code(2)).await;
+    second.send(json!({ "type": "probe", "id": 1, "pad": "" })).await;
+    second.expect_error("unexpected").await;
+}

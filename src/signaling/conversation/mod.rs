@@ -46,6 +46,7 @@ struct Conversation<'a> {
 
 /// Talks with the page until it leaves, is sent away, or its socket is lost.
 pub async fn converse(me: Entered, socket: &mut Socket) {
+    socket.expect_seats(me.seats.len());
     let mut conversation = Conversation {
         me,
         socket,
