@@ -97,7 +97,9 @@ function look() {
 /** The user acts: from here on the broker knows this device. */
 async function join() {
   dispatch({ type: "join" });
-  const [{ key }] = await Promise.all([keysMade, setLoaded]);
+  const { key } = await keysMade;
+  const complete = await setLoaded.then(() => true, () => false);
+  if (!complete) return dispatch({ type: "unsupported", problem: "incomplete" });
   greeting = () => messages.join(kept.code, kept.device, key, kept.token ?? undefined, incarnation);
   talk();
 }
@@ -225,6 +227,7 @@ const ON_ACTION = {
     kept.name = state.name;
   },
   retry: look,
+  reload: () => location.reload(),
   otherCode() {
     signaling.close();
     forget();

@@ -97,6 +97,7 @@ const samples = [
     (problem) => /** @type {[string, Partial<State>]} */ ([`problem-${problem}`, { screen: "problem", problem }]),
   ),
   ["browser-in-app", { screen: "browser", problem: "in-app" }],
+  ["browser-incomplete", { screen: "browser", problem: "incomplete" }],
   ["browser-insecure", { screen: "browser", problem: "insecure" }],
   ["check-asking", { screen: "check", media: media({ microphone: "asking", camera: "asking" }) }],
   ["check-ready", { screen: "check", media: ready }],

@@ -24,6 +24,9 @@ let emit = () => {};
 /** What was drawn last, so that focus moves and a sentence is said only once. */
 const drawn = { screen: "", announcement: 0 };
 
+/** What the markup says until the scripts are here. */
+const overdue = document.querySelector(".overdue");
+
 for (const place of all("[data-phone]")) place.append(clone("phone"));
 
 /**
@@ -53,6 +56,7 @@ export function render(state, words) {
   const moved = state.screen !== drawn.screen;
   drawn.screen = state.screen;
   document.body.dataset.screen = state.screen;
+  overdue?.remove();
   for (const section of all("section")) section.hidden = section.id !== `screen-${state.screen}`;
   document.title = `${say(words, titleOf(state), { count: String(state.knocks.length) })} · visavis`;
   drawPhone(state.practice.phone);
@@ -101,6 +105,10 @@ const SCREENS = {
   browser(state, words) {
     put(el["browser-text"], words[`browser.${state.problem}.text`]);
     put(el["browser-next"], words[`browser.${state.problem}.next`]);
+    const incomplete = state.problem === "incomplete";
+    put(el["browser-title"], words[incomplete ? "browser.incomplete.title" : "browser.title"]);
+    el["browser-reload"].hidden = !incomplete;
+    el["browser-copy"].hidden = incomplete;
   },
   check(state, words) {
     const doctor = state.role === "doctor";

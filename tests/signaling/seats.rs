@@ -263,10 +263,12 @@ async fn nine_seats_may_offer_to_each_other_all_at_once_and_nobody_falls_behind(
         page.wait_at(issued.code(seat)).await;
         pages[0].admit_next().await;
         page.welcomed(issued.code(seat)).await;
-        for other in &mut pages {
-            assert_eq!(other.expect("peer").await["seat"], json!(seat));
-        }
         pages.push(page);
+    }
+    for page in &mut pages {
+        for _ in 0..8 {
+            page.expect("peer").await;
+        }
     }
     for (from, page) in (1u8..).zip(&mut pages) {
         for to in (1..=9).filter(|to| *to != from) {
