@@ -205,13 +205,15 @@ pub enum Device {
     Another,
 }
 
-/// `RTCSessionDescriptionInit`; the SDP is not read.
+/// `RTCSessionDescriptionInit`, and which of the two pages' connections it is about; the SDP is not read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Description {
     r#type: SdpType,
     #[serde(default)]
     sdp: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    line: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
