@@ -12,12 +12,13 @@
  * @property {string} [firstCandidate]  a candidate of the partner that every connection gets before any other
  * @property {number} [firstPreference]  relayed candidates of the partner with another type preference (the priority's first byte, RFC 8445
  *   §5.1.2.1; Chromium: 3 for a relay over UDP, 1 TCP, 0 TLS) come only after `__seen.release()`
+ * @property {MediaTrackConstraints} [picture]  what the camera is asked for instead: small pictures, where one machine carries many pages
  */
 
 /** @param {Conditions} conditions */
 export function instrument(conditions) {
   const now = () => performance.timeOrigin + performance.now();
-  const { relayOnly, failing, noStorage, firstCandidate, firstPreference } = conditions;
+  const { relayOnly, failing, noStorage, firstCandidate, firstPreference, picture } = conditions;
   /** A page that disobeys keeps its connections and tracks, and hears neither that it is out nor its socket close. */
   const farewells = ["sentBack", "waiting", "removed", "refused", "revoked", "ended", "replaced", "gone"];
   /** @type {any} */
@@ -107,7 +108,7 @@ export function instrument(conditions) {
       const both = wanted?.audio && wanted.video && (failing?.camera ?? failing?.microphone);
       const trouble = both || (wanted?.audio && failing?.microphone) || (wanted?.video && failing?.camera);
       if (trouble) throw new DOMException(trouble[1], trouble[0]);
-      const stream = await granted(wanted);
+      const stream = await granted(picture && wanted?.video ? { ...wanted, video: picture } : wanted);
       seen.tracks.push(...stream.getTracks());
       return stream;
     };
@@ -140,23 +141,50 @@ export function instrument(conditions) {
  * @property {string} types       of the selected pair's candidates, local and remote
  * @property {string} leg         how the own relay is reached, if one is used: udp, tcp or tls
  * @property {string} partner     the remote candidate's address
+ * @property {string} own         the page's certificate, by its fingerprint
+ * @property {Line[]} lines       each open connection by itself
+ */
+/**
+ * @typedef {object} Line
+ * @property {string} to       the partner's certificate, by its fingerprint
+ * @property {string} state    of signaling, ICE and the connection
+ * @property {number} decoded  as in {@link Flow}, and so on
+ * @property {number} packets
+ * @property {number} energy
+ * @property {number} lost     packets, audio and video
+ * @property {number} up       bytes sent, RTP alone
+ * @property {number} down     bytes received
  */
 export async function measure() {
-  const flow = { at: performance.timeOrigin + performance.now(), open: 0, decoded: 0, packets: 0, received: 0, sent: 0, energy: 0, types: "", leg: "", partner: "" };
+  const flow = { at: performance.timeOrigin + performance.now(), open: 0, decoded: 0, packets: 0, received: 0, sent: 0, energy: 0, types: "", leg: "", partner: "", own: "", lines: /** @type {Line[]} */ ([]) };
+  /** @param {RTCSessionDescription | null} description */
+  const fingerprint = (description) => /a=fingerprint:\S+ (\S+)/.exec(description?.sdp ?? "")?.[1].toUpperCase() ?? "";
   for (const connection of /** @type {any} */ (window).__seen.connections) {
     if (connection.signalingState === "closed") continue;
     flow.open++;
     const report = await connection.getStats();
     const entries = [...report.values()];
+    const state = `${connection.signalingState} ${connection.iceConnectionState} ${connection.connectionState ?? ""}`;
+    const line = { to: fingerprint(connection.remoteDescription), state, decoded: 0, packets: 0, energy: 0, lost: 0, up: 0, down: 0 };
+    flow.own = fingerprint(connection.localDescription);
+    flow.lines.push(line);
     for (const entry of entries) {
-      if (entry.type === "outbound-rtp") flow.sent += entry.packetsSent ?? 0;
+      if (entry.type === "outbound-rtp") {
+        flow.sent += entry.packetsSent ?? 0;
+        line.up += entry.bytesSent ?? 0;
+      }
       if (entry.type !== "inbound-rtp") continue;
       flow.received += entry.packetsReceived ?? 0;
-      if (entry.kind === "video") flow.decoded += entry.framesDecoded ?? 0;
+      line.lost += entry.packetsLost ?? 0;
+      line.down += entry.bytesReceived ?? 0;
+      if (entry.kind === "video") line.decoded += entry.framesDecoded ?? 0;
       if (entry.kind !== "audio") continue;
-      flow.packets += entry.packetsReceived ?? 0;
-      flow.energy += entry.totalAudioEnergy ?? 0;
+      line.packets += entry.packetsReceived ?? 0;
+      line.energy += entry.totalAudioEnergy ?? 0;
     }
+    flow.decoded += line.decoded;
+    flow.packets += line.packets;
+    flow.energy += line.energy;
     const transport = entries.find((entry) => entry.type === "transport" && entry.selectedCandidatePairId);
     const pair = transport
       ? report.get(transport.selectedCandidatePairId)
@@ -170,10 +198,13 @@ export async function measure() {
   return flow;
 }
 
-/** Begins to note the flow every 50 ms, in `__seen.samples`. Runs in the page; `measure` must be there as `__measure`. */
-export function sample() {
+/**
+ * Begins to note the flow, in `__seen.samples`. Runs in the page; `measure` must be there as `__measure`.
+ * @param {number} every  ms
+ */
+export function sample(every) {
   const page = /** @type {any} */ (window);
   page.__seen.samples = [];
   clearInterval(page.__sampling);
-  page.__sampling = setInterval(async () => page.__seen.samples.push(await page.__measure()), 50);
+  page.__sampling = setInterval(async () => page.__seen.samples.push(await page.__measure()), every);
 }

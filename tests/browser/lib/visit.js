@@ -64,8 +64,8 @@ export class Visit {
     const { page } = visit;
     await page.setViewport(size);
     if (options.scheme) await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: options.scheme }]);
-    const { relayOnly, failing, noStorage, firstCandidate, firstPreference } = options;
-    await page.evaluateOnNewDocument(instrument, { relayOnly, failing, noStorage, firstCandidate, firstPreference });
+    const { relayOnly, failing, noStorage, firstCandidate, firstPreference, picture } = options;
+    await page.evaluateOnNewDocument(instrument, { relayOnly, failing, noStorage, firstCandidate, firstPreference, picture });
     await page.evaluateOnNewDocument(`window.__measure = ${measure}`);
     await page.goto(url);
     return visit;
@@ -299,9 +299,9 @@ export class Visit {
       .map((/** @type {MediaStreamTrack} */ track) => track.kind));
   }
 
-  /** Begins to sample the flow. */
-  async sample() {
-    await this.read(/** @type {any} */ (sample));
+  /** Begins to sample the flow. @param {number} [every]  ms */
+  async sample(every = 50) {
+    await this.read(/** @type {any} */ (sample), every);
   }
 
   /** @returns {Promise<import("./instrument.js").Flow[]>} the samples so far */

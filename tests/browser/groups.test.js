@@ -1,0 +1,133 @@
+/**
+ * Three, four and six people in one consultation, and nine with sound alone: everybody receives everybody; one reloads, one
+ * is cut off and heals, one is removed, one leaves, and no other two notice. Pictures are 320 x 180 at 8 a second, so that a
+ * machine with two cores carries them. CPU, rates and gaps are printed.
+ */
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import de from "../../static/shared/words/de.js";
+import { launch } from "./lib/browser.js";
+import { cpuOf, cutOff, descriptionsOf, everybodyReceives, flowsOf, gapsOf, gather, sampleAll } from "./lib/group.js";
+import { Server } from "./lib/server.js";
+import { cleanUp, leaveAll } from "./lib/visit.js";
+
+/** @typedef {import("./lib/visit.js").Visit} Visit */
+/** @typedef {import("./lib/browser.js").Browser} Browser */
+
+/** Undisturbed, pictures come every 125 ms and the machine's own hiccups stay far below this. */
+const GAP_MS = 1000;
+
+/** @type {Server} */
+let server;
+/** @type {Record<"one" | "two" | "firefox", Browser>} */
+let browsers;
+
+before(async () => {
+  server = await Server.start();
+  browsers = { one: await launch("chromium"), two: await launch("chromium"), firefox: await launch("firefox") };
+});
+afterEach(leaveAll);
+after(() => cleanUp(server));
+
+/** Who sits where; the one in the browser `two` sits there alone and is cut off. @type {{ said: string, camera: boolean, seats: (keyof typeof browsers)[] }[]} */
+const GROUPS = [
+  { said: "three, one of them in Firefox", camera: true, seats: ["one", "two", "firefox"] },
+  { said: "four", camera: true, seats: ["one", "two", "one", "one"] },
+  { said: "six", camera: true, seats: ["one", "two", "one", "one", "one", "one"] },
+  { said: "nine with sound alone", camera: false, seats: ["one", "two", "one", "one", "one", "one", "one", "one", "one"] },
+];
+
+for (const { said, camera, seats } of GROUPS) {
+  test(`${said}: everybody receives everybody, and what befalls one touches no other two`, async (context) => {
+    const print = (/** @type {string} */ text) => context.diagnostic(`${said}: ${text}`);
+    const begun = Date.now();
+    const { people } = await gather(server, seats.map((name) => browsers[name]), { camera });
+    const more = { frames: camera ? 8 : 0, packets: 25 };
+    await everybodyReceives(people, more);
+    print(`all receive all ${Date.now() - begun} ms after the first page opened`);
+    await sampleAll(people);
+    /** @type {Group} */
+    const group = { people, what: camera ? "decoded" : "packets", more, print };
+    await undisturbed(group, [...new Set(seats)].map((name) => browsers[name]));
+
+    const [doctor, patient, guest] = people;
+    await disturb(group, "a reload", guest, async () => {
+      await guest.page.reload();
+      await guest.onScreen("call");
+    });
+    await guest.sample(200);
+    await disturb(group, "a dead network", patient, async () => void (await cutOff(browsers.two)));
+    await disturb(group, "a removal", people[people.length - 1], async () => {
+      await doctor.click("#more");
+      await doctor.click(`#panel-more [data-seat="${people.length}"] [data-do=remove]`);
+      await people[people.length - 1].says("#end-title", de["end.removed.title"]);
+      people.pop();
+    });
+    if (people.length < 3) return;
+    await disturb(group, "leaving", people[people.length - 1], async () => {
+      await people[people.length - 1].click("#hangup");
+      people.pop();
+    });
+  });
+}
+
+/** @typedef {{ people: Visit[], what: "decoded" | "packets", more: { frames: number, packets: number }, print: (text: string) => void }} Group */
+
+/**
+ * A while in which nothing happens: what it costs, and how even it flows.
+ * @param {Group} group
+ * @param {Browser[]} all
+ */
+async function undisturbed({ people, what, print }, all) {
+  const cpu = async () => (await Promise.all(all.map(cpuOf))).reduce((sum, one) => sum + one, 0);
+  const since = Date.now();
+  const [spent, first] = [await cpu(), await flowsOf(people)];
+  await everybodyReceives(people, { frames: what === "decoded" ? 40 : 0, packets: 250 });
+  const [spentNow, last] = [await cpu(), await flowsOf(people)];
+  const seconds = (Date.now() - since) / 1000;
+  const rates = people.map((visit) => {
+    /** @param {"up" | "down"} way */
+    const rate = (way) => (sum(last, visit, way) - sum(first, visit, way)) * 8 / 1000 / seconds;
+    return { up: rate("up"), down: rate("down") };
+  });
+  const mean = (/** @type {number[]} */ values) => Math.round(values.reduce((total, value) => total + value, 0) / values.length);
+  print(`${people.length - 1} partners each: ${(100 * (spentNow - spent) / seconds / people.length).toFixed(0)} % of a core a page; `
+    + `${mean(rates.map(({ up }) => up))} kbit/s up and ${mean(rates.map(({ down }) => down))} down a page`);
+  print(`undisturbed for ${seconds.toFixed(1)} s: ${told(await gapsOf(people, what, since, Date.now()))}`);
+}
+
+/** @param {Awaited<ReturnType<typeof flowsOf>>} flows @param {Visit} visit @param {"up" | "down"} way */
+function sum(flows, visit, way) {
+  return flows.get(visit)?.lines.reduce((total, line) => total + line[way], 0) ?? NaN;
+}
+
+/**
+ * Something befalls one; the others' lines are neither negotiated anew nor interrupted.
+ * @param {Group} group
+ * @param {string} said
+ * @param {Visit} one
+ * @param {() => Promise<void>} act
+ */
+async function disturb({ people, what, more, print }, said, one, act) {
+  const seat = Number(one.who.slice(5));
+  const since = Date.now();
+  await act();
+  await everybodyReceives(people, more);
+  const till = Date.now();
+  const others = people.filter((visit) => visit !== one);
+  const gaps = await gapsOf(others, what, since, till);
+  print(`${said} at seat ${seat}, whole again after ${till - since} ms; the others: ${told(gaps)}`);
+  for (const visit of others) {
+    const told = (await descriptionsOf(visit, since)).filter((other) => other !== seat);
+    assert.deepEqual(told, [], `${visit.who} negotiates with nobody but seat ${seat}`);
+  }
+  for (const { pair, gap } of gaps) assert.ok(gap < GAP_MS, `${said}: ${pair.to.who} had nothing new from ${pair.from.who} for ${gap} ms`);
+}
+
+/** @param {Awaited<ReturnType<typeof gapsOf>>} gaps */
+function told(gaps) {
+  const sorted = gaps.map(({ gap }) => gap).sort((a, b) => a - b);
+  const lost = gaps.reduce((total, one) => total + one.lost, 0);
+  return `longest time without anything new, of ${gaps.length} pairs: median ${sorted[Math.floor(sorted.length / 2)]}, worst ${sorted.at(-1)} ms; ${lost} packets lost`;
+}

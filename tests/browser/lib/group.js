@@ -1,0 +1,199 @@
+/**
+ * Several people in one consultation, each in a page of their own, and what flows between each two of them. Pages know
+ * each other by their certificates' fingerprints: one for all connections of a page life.
+ */
+
+import { execFile } from "node:child_process";
+import { readFile, readdir, readlink } from "node:fs/promises";
+import { promisify } from "node:util";
+import { until } from "./until.js";
+import { Visit } from "./visit.js";
+
+/** @typedef {import("./browser.js").Browser} Browser */
+/** @typedef {import("./instrument.js").Flow} Flow */
+/** @typedef {{ from: Visit, to: Visit }} Pair  who receives, from whom */
+
+/** One machine carries them all. */
+const PICTURE = { width: 320, height: 180, frameRate: 8 };
+const SAMPLE_MS = 200;
+
+/**
+ * Everybody waits, everybody is let in; the doctor is the first.
+ * @param {import("./server.js").Server} server
+ * @param {Browser[]} browsers  one for each person
+ * @param {{ camera?: boolean }} [options]
+ */
+export async function gather(server, browsers, { camera = true } = {}) {
+  const consultation = await server.plan("--guests", String(browsers.length - 2));
+  const options = { picture: PICTURE, size: { width: 640, height: 480 } };
+  /** @param {Visit} visit */
+  const ready = async (visit) => {
+    await visit.devicesAnswer();
+    if (!camera) await visit.click("#screen-check [data-device=camera]");
+  };
+  const people = await Promise.all(consultation.seats.map(({ link }, at) => Visit.open(`seat ${at + 1}`, browsers[at], link, options)));
+  const [doctor, ...others] = people;
+  await doctor.onScreen("check");
+  await ready(doctor);
+  await doctor.join("room");
+  for (const other of others) {
+    await other.onScreen("welcome");
+    await other.type("#name", `Person ${other.who.slice(5)}`);
+    await other.click("#name-form [type=submit]");
+    await other.onScreen("check");
+    await ready(other);
+    await other.join("waiting");
+  }
+  await doctor.see("everybody knocks", (count) => document.querySelectorAll("#screen-room .knock").length === count, others.length);
+  await doctor.admit();
+  await doctor.onScreen("call");
+  for (let left = others.length - 1; left > 0; left--) await admitOneMore(doctor);
+  return { consultation, people };
+}
+
+/** In mid-call, by the silent counter. @param {Visit} doctor */
+export async function admitOneMore(doctor) {
+  await doctor.click("#arrivals");
+  await doctor.click("#panel-arrivals [data-do=admit]");
+  await doctor.click("#panel-arrivals [data-panel=none]");
+}
+
+/** @param {Visit[]} people @returns {Pair[]} each with each, in both directions */
+export function pairsOf(people) {
+  return people.flatMap((from) => people.filter((to) => to !== from).map((to) => ({ from, to })));
+}
+
+/** Each page's flow. @param {Visit[]} people @returns {Promise<Map<Visit, Flow>>} */
+export async function flowsOf(people) {
+  return new Map(await Promise.all(people.map(async (visit) => /** @type {const} */ ([visit, await visit.flow()]))));
+}
+
+/**
+ * What a page receives from another.
+ * @param {Map<Visit, Flow>} flows
+ * @param {Pair} pair
+ */
+export function lineOf(flows, { from, to }) {
+  return flows.get(to)?.lines.find((line) => line.to !== "" && line.to === flows.get(from)?.own);
+}
+
+/**
+ * Waits until everybody gets more from everybody: frames where there are cameras, and sound.
+ * @param {Visit[]} people
+ * @param {{ frames?: number, packets?: number, within?: number }} [more]
+ */
+export async function everybodyReceives(people, { frames = 8, packets = 25, within = 30_000 } = {}) {
+  const first = await flowsOf(people);
+  let lacking = "";
+  return until(`all ${people.length} receive all`, async () => {
+    const now = await flowsOf(people);
+    const without = pairsOf(people).filter((pair) => {
+      const [before, line] = [lineOf(first, pair), lineOf(now, pair)];
+      return !line || line.decoded < (before?.decoded ?? 0) + frames || line.packets < (before?.packets ?? 0) + packets;
+    });
+    lacking = without.map(({ from, to }) => `${to.who} nothing new from ${from.who} (${lineOf(now, { from, to })?.state ?? `of ${now.get(to)?.lines.map(({ state }) => state)}`})`).join(", ");
+    return without.length === 0 && now;
+  }, { within, why: async () => `${lacking}; ${await people[0].tell()}` });
+}
+
+/** @param {Visit[]} people */
+export async function sampleAll(people) {
+  for (const visit of people) await visit.sample(SAMPLE_MS);
+}
+
+/**
+ * For each pair the longest time without a new frame (or, without cameras, without a new audio packet), and the packets lost.
+ * @param {Visit[]} people
+ * @param {"decoded" | "packets"} what
+ * @param {number} since
+ * @param {number} till
+ */
+export async function gapsOf(people, what, since, till) {
+  const own = new Map([...(await flowsOf(people))].map(([visit, flow]) => [visit, flow.own]));
+  const samples = new Map(await Promise.all(people.map(async (visit) => /** @type {const} */ ([visit, await visit.samples()]))));
+  return pairsOf(people).map((pair) => {
+    const lines = (samples.get(pair.to) ?? [])
+      .filter(({ at }) => at >= since && at <= till)
+      .map(({ at, lines: all }) => ({ at, line: all.find(({ to }) => to === own.get(pair.from)) }));
+    return { pair, gap: longest(lines.map(({ at, line }) => ({ at, value: line?.[what] }))), lost: (lines.at(-1)?.line?.lost ?? 0) - (lines[0]?.line?.lost ?? 0) };
+  });
+}
+
+/** @param {{ at: number, value: number | undefined }[]} points */
+function longest(points) {
+  let gap = 0;
+  let movedAt = points[0]?.at ?? NaN;
+  let last = points[0]?.value;
+  for (const { at, value } of points) {
+    gap = Math.max(gap, at - movedAt);
+    if (value !== last) movedAt = at;
+    last = value;
+  }
+  return Math.round(gap);
+}
+
+/**
+ * The descriptions that a page and another exchanged since then: a restart or a new negotiation shows here.
+ * @param {Visit} visit
+ * @param {number} since
+ * @returns {Promise<number[]>} the partner's seat, for each
+ */
+export async function descriptionsOf(visit, since) {
+  const frames = await visit.frames();
+  return frames.filter(({ at, message }) => at > since && message.type === "description").map(({ message }) => message.to ?? message.from);
+}
+
+// ---- processes ----
+
+/** CPU time of a browser and all its processes, in seconds. @param {Browser} browser */
+export async function cpuOf(browser) {
+  let ticks = 0;
+  for (const pid of await processesOf(browser)) {
+    const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    ticks += Number(fields[11] ?? 0) + Number(fields[12] ?? 0);
+  }
+  return ticks / 100;
+}
+
+/**
+ * Nothing more leaves or reaches the UDP sockets that a browser has at this moment: its network dies under it, as when
+ * a router forgets its table. New sockets work.
+ * @param {Browser} browser
+ */
+export async function cutOff(browser) {
+  const inodes = new Set();
+  for (const pid of await processesOf(browser)) {
+    for (const entry of await readdir(`/proc/${pid}/fd`).catch(() => [])) {
+      const target = await readlink(`/proc/${pid}/fd/${entry}`).catch(() => "");
+      const inode = /^socket:\[(\d+)\]$/.exec(target)?.[1];
+      if (inode) inodes.add(inode);
+    }
+  }
+  const table = (await Promise.all(["udp", "udp6"].map((name) => readFile(`/proc/net/${name}`, "utf8").catch(() => "")))).join("\n");
+  const ports = table.split("\n").map((row) => row.trim().split(/\s+/)).filter((row) => inodes.has(row[9])).map((row) => parseInt(row[1].split(":").at(-1) ?? "", 16));
+  const list = [...new Set(ports)].join(", ");
+  await nft("add table inet cut; add chain inet cut in { type filter hook input priority 0; }; "
+    + `add rule inet cut in udp sport { ${list} } drop; add rule inet cut in udp dport { ${list} } drop`);
+  return ports.length;
+}
+
+/** @param {string} commands */
+async function nft(commands) {
+  await promisify(execFile)("nft", [commands]);
+}
+
+/** @param {Browser} browser */
+async function processesOf(browser) {
+  /** @type {Map<number, number[]>} */
+  const children = new Map();
+  for (const name of await readdir("/proc")) {
+    const stat = /^\d+$/.test(name) && (await readFile(`/proc/${name}/stat`, "utf8").catch(() => ""));
+    if (!stat) continue;
+    const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+    children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
+  }
+  const all = [browser.puppet.process()?.pid ?? -1];
+  for (const pid of all) all.push(...(children.get(pid) ?? []));
+  return all;
+}
