@@ -26,7 +26,6 @@ export function drawDevices(state, words) {
     own.toggleAttribute("data-dark", media.camera !== "on");
     put(part(own, "own"), words["call.you"]);
     put(part(own, "nothing"), words[`device.camera.${media.camera}`]);
-    put(part(own, "grip"), words["call.swap"]);
     for (const device of DEVICES) drawState(own, device, media[device], words);
   }
   for (const button of all("[data-do=device]")) {

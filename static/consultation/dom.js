@@ -26,7 +26,8 @@ export function translate(words) {
 }
 
 /**
- * One child for each item, kept by its key; made from a template, drawn by `draw`.
+ * One child for each item, in their order, kept by its key; made from a template, drawn by `draw`. Children that stay are
+ * not moved among each other: a moved picture stops.
  * @template T
  * @param {HTMLElement} place
  * @param {T[]} items
@@ -36,6 +37,7 @@ export function translate(words) {
  */
 export function keyed(place, items, key, template, draw) {
   const children = new Map([...place.children].map((child) => [/** @type {HTMLElement} */ (child).dataset[key], child]));
+  let before = /** @type {Element | null} */ (null);
   for (const item of items) {
     const name = String(item[key]);
     let child = /** @type {HTMLElement | undefined} */ (children.get(name));
@@ -46,8 +48,10 @@ export function keyed(place, items, key, template, draw) {
         /** @type {HTMLElement} */ (target).dataset[key] = name;
       }
       for (const text of all("[data-say]", child)) text.textContent = spoken[text.dataset.say ?? ""] ?? "";
-      place.append(child);
+      if (before) before.after(child);
+      else place.prepend(child);
     }
+    before = child;
     draw(child, item);
   }
   for (const child of children.values()) {

@@ -19,6 +19,8 @@ import * as view from "./view.js";
 
 const TICK_MS = 15_000;
 const NOTICE_MS = 10_000;
+/** Whoever does not want to is not asked for ever. */
+const ASKED_MS = 60_000;
 
 let state = initialState();
 let words = /** @type {Record<string, string> | null} */ (null);
@@ -38,6 +40,7 @@ let peers = /** @type {Peers | null} */ (null);
 let soundBlocked = false;
 let relook = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
 let hideNotice = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
+let unask = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
 let wakeLock = /** @type {Promise<WakeLockSentinel> | null} */ (null);
 
 const media = new Media({ microphone: true, camera: true });
@@ -130,6 +133,10 @@ function dispatch(action) {
   if (state.notice && state.notice !== before.notice) {
     clearTimeout(hideNotice);
     hideNotice = setTimeout(() => dispatch({ type: "clearNotice" }), NOTICE_MS);
+  }
+  if (state.asked && !before.asked) {
+    clearTimeout(unask);
+    unask = setTimeout(() => dispatch({ type: "set", change: { asked: false } }), ASKED_MS);
   }
 }
 
@@ -269,6 +276,16 @@ const ON_ACTION = {
   remove({ seat }) {
     dispatch({ type: "panel", panel: "none" });
     signaling.send(messages.remove(seat));
+  },
+  hand() {
+    dispatch({ type: "set", change: { hand: !state.hand } });
+    peers?.tellState();
+  },
+  mute: () => ON_ACTION.device({ type: "device", device: "microphone", on: false }),
+  askMute({ seat }) {
+    dispatch({ type: "panel", panel: "none" });
+    dispatch({ type: "notice", key: "ask.asked" });
+    peers?.askMute(seat);
   },
   nextCorner: () => dispatch({ type: "corner", corner: CORNERS[(CORNERS.indexOf(state.corner) + 1) % CORNERS.length] }),
   gesture: () => media.hushed && media.wake(),

@@ -1,7 +1,7 @@
 /** The dialogs of the call, and who waits at the door. */
 
 import { all, el, keyed, part, put } from "./dom.js";
-import { knockName, locked, say, who } from "./words-of.js";
+import { isGroup, knockName, locked, say, who } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Words} Words */
@@ -28,11 +28,16 @@ export function drawPanels(state, words) {
     if (!open && panel.open) panel.close();
   }
   el["arrivals-empty"].hidden = state.knocks.length > 0;
+  const group = isGroup(state);
+  el.arrange.hidden = group;
+  el["ask-all"].hidden = !group || state.role !== "doctor";
   const peers = state.role === "doctor" ? Object.values(state.peers) : [];
-  keyed(el.seats, peers, "seat", "seat", (group, peer) => {
-    put(part(group, "name"), who(peer, words));
-    put(part(group, "locked"), locked(peer, words));
-    group.setAttribute("aria-label", who(peer, words));
+  keyed(el.seats, peers, "seat", "seat", (section, peer) => {
+    put(part(section, "name"), who(peer, words));
+    put(part(section, "locked"), locked(peer, words));
+    const ask = /** @type {HTMLElement} */ (section.querySelector("[data-do=askMute]"));
+    ask.hidden = !group || peer.role === "doctor" || peer.microphone !== true;
+    section.setAttribute("aria-label", who(peer, words));
   });
 }
 

@@ -6,6 +6,7 @@
 
 import { Peer } from "../shared/peer.js";
 import { messages } from "../shared/signaling.js";
+import { HEAR_MS, hear, speakerOf } from "./speaker.js";
 import { holds } from "./state.js";
 
 /** @typedef {import("../shared/signaling.js").Message} Message */
@@ -19,6 +20,7 @@ import { holds } from "./state.js";
  * @property {string} key  the page's public key, for sealing
  * @property {MediaStream | null} stream
  * @property {ReturnType<typeof setTimeout>} [blocked]
+ * @property {string} [heard]  the last packet of sound that was looked at
  */
 /**
  * What the set needs of its page.
@@ -44,6 +46,9 @@ export class Peers {
   #partners = new Map();
   #ice = { servers: /** @type {RTCIceServer[]} */ ([]), at: 0, askedAt: 0 };
   #heardAt = 0;
+  /** @type {Map<number, import("./speaker.js").Voice>} */
+  #voices = new Map();
+  #listening = /** @type {ReturnType<typeof setInterval> | undefined} */ (undefined);
 
   /** @param {Page} page */
   constructor(page) {
@@ -80,6 +85,7 @@ export class Peers {
     const partner = { peer, seat, incarnation, key, stream: null };
     this.#partners.set(seat, partner);
     this.#follow(partner);
+    this.#listening ??= setInterval(() => this.#listen(), HEAR_MS);
     return true;
   }
 
@@ -124,11 +130,27 @@ export class Peers {
     for (const { peer } of this.#partners.values()) peer.tell(this.#ownState());
   }
 
+  /**
+   * Asks a partner to switch the microphone off, or all of them but doctors.
+   * @param {number} [only]
+   */
+  askMute(only) {
+    const peers = this.#page.state().peers;
+    for (const { seat, peer } of this.#partners.values()) {
+      if (only === seat || (!only && peers[seat]?.role !== "doctor")) peer.tell({ type: "ask", what: "mute" });
+    }
+  }
+
   /** @param {number} seat */
   drop(seat) {
     const partner = this.#partners.get(seat);
     if (!partner) return;
     this.#partners.delete(seat);
+    this.#voices.delete(seat);
+    if (this.#partners.size === 0) {
+      clearInterval(this.#listening);
+      this.#listening = undefined;
+    }
     clearTimeout(partner.blocked);
     partner.peer.close();
     this.#page.onStreams();
@@ -198,6 +220,18 @@ export class Peers {
     if (now - this.#ice.at < CREDENTIAL_MS) peer.restart();
   }
 
+  /** Who speaks, by what comes from each. */
+  #listen() {
+    const { state, dispatch } = this.#page;
+    const now = performance.now();
+    for (const partner of this.#partners.values()) {
+      this.#voices.set(partner.seat, hear(this.#voices.get(partner.seat), levelOf(partner), now));
+    }
+    const { speaker: before } = state();
+    const speaker = speakerOf(before, this.#voices);
+    if (speaker !== before) dispatch({ type: "set", change: { speaker } });
+  }
+
   /** @returns {Told} */
   #ownState() {
     const { hand, picture } = this.#page.state();
@@ -226,4 +260,20 @@ const TOLD = {
     };
     dispatch({ type: "peer", seat, change });
   },
+  ask({ seat }, { what }, dispatch) {
+    if (what === "mute") dispatch({ type: "asked", seat });
+  },
 };
+
+/**
+ * How loud a partner's last packet of sound was, from 0 to 1; an old packet says nothing any more.
+ * @param {Partner} partner
+ */
+function levelOf(partner) {
+  const receiver = partner.peer.connection.getReceivers().find(({ track }) => track.kind === "audio");
+  const source = receiver?.getSynchronizationSources()[0];
+  const packet = String(source?.rtpTimestamp);
+  const fresh = packet !== partner.heard;
+  partner.heard = packet;
+  return fresh ? (source?.audioLevel ?? 0) : 0;
+}

@@ -77,6 +77,24 @@ const doctorCall = { ...doctor, screen: "call", peers: { 2: partner } };
 /** @param {Partial<State["peers"][number]>} change @returns {Partial<State>} */
 const withPartner = (change) => ({ ...patientCall, peers: { 1: { ...partner, seat: 1, role: "doctor", name: null, ...change } } });
 
+const NAMES = ["Maria Beispiel", "Ayşe Beispiel-Gökçeoğlu", "Jonas Beispiel", "Dr. Wilhelmine von Beispielhausen", "Bo", "Chiara Beispiel", "Тарас Приклад", "Noël Beispiel"];
+
+/**
+ * A group of so many, as the doctor or a patient sees it.
+ * @param {number} people
+ * @param {Partial<State>} [change]
+ * @param {Record<number, Partial<State["peers"][number]>>} [peers]  what is special, by seat
+ * @returns {Partial<State>}
+ */
+function group(people, change = {}, peers = {}) {
+  const role = change.role ?? "doctor";
+  const own = role === "doctor" ? 1 : 2;
+  const seats = Array.from({ length: people }, (_, at) => at + 1).filter((seat) => seat !== own);
+  /** @type {(seat: number) => State["peers"][number]} */
+  const peer = (seat) => ({ ...partner, seat, role: seat === 1 ? "doctor" : seat === 2 ? "patient" : "guest", name: seat === 1 ? "Praxis am Markt" : NAMES[seat - 2], ...peers[seat] });
+  return { screen: "call", media: ready, role, seat: own, peers: Object.fromEntries(seats.map((seat) => [seat, peer(seat)])), ...change };
+}
+
 /** @param {Partial<State["media"]>} change @returns {State["media"]} */
 const media = (change) => ({ ...ready, ...change });
 
@@ -152,7 +170,23 @@ const samples = [
   ["call-doctor-arrival", { ...doctorCall, knocks: [{ ...knock, knock: "f", seat: 3, role: "guest", name: "Ayşe Beispiel" }] }],
   ["call-doctor-arrivals-open", { ...doctorCall, panel: "arrivals", knocks: [{ ...knock, knock: "f", seat: 3, role: "guest", name: "Ayşe Beispiel" }] }],
   ["call-doctor-arrivals-none", { ...doctorCall, panel: "arrivals" }],
-  ["call-two-partners", { ...doctorCall, peers: { 2: partner, 3: { ...partner, seat: 3, role: "guest", name: "Ayşe Beispiel", camera: false } } }],
+  ...[3, 4, 5, 6, 7, 8, 9].map((people) => /** @type {[string, Partial<State>]} */ ([`group-${people}`, group(people)])),
+  ["group-patient", group(4, { role: "patient" })],
+  ["group-speaker", group(6, { speaker: 3 })],
+  ["group-own-voice", group(3, { speaker: "own", role: "patient" })],
+  ["group-pinned", group(4, { pinned: 3, speaker: 3 })],
+  ["group-pinned-of-six", group(6, { pinned: 4, speaker: 2 }, { 3: { camera: false } })],
+  ["group-pinned-of-nine", group(9, { pinned: 2, speaker: 5, hands: [5], role: "doctor" }, { 5: { hand: true }, 8: { microphone: false, camera: false } })],
+  ["group-own-pinned", group(5, { pinned: "own" })],
+  ["group-hands", group(6, { hands: [5, 3] }, { 3: { hand: true }, 5: { hand: true } })],
+  ["group-own-hand", group(4, { role: "patient", hand: true, hands: [3] }, { 3: { hand: true } })],
+  ["group-sound-alone", group(9, { media: media({ camera: "off" }), speaker: 4 }, Object.fromEntries([2, 3, 4, 5, 6, 7, 8, 9].map((seat) => [seat, { camera: false, microphone: seat % 3 > 0 }])))],
+  ["group-lines", group(5, {}, { 2: { link: "connecting", microphone: null, camera: null }, 3: { link: "interrupted" }, 4: { link: "blocked" } })],
+  ["group-arrival", group(3, { knocks: [{ ...knock, knock: "g", seat: 4, role: "guest", name: "Jonas Beispiel" }] })],
+  ["group-asked", group(4, { role: "patient", asked: true })],
+  ["group-doctor-asked", group(4, { notice: { id: 1, key: "ask.asked", values: {} } })],
+  ["group-menu", group(4, { panel: "more" }, { 3: { microphone: false } })],
+  ["call-asked", { ...patientCall, asked: true }],
   ...["left", "leftWaiting", "ended", "refused", "removed", "replaced", "revoked"].map(
     (end) => /** @type {[string, Partial<State>]} */ ([`end-${end}`, { screen: "end", end }]),
   ),

@@ -1,12 +1,13 @@
 /**
- * The call's stage: the partners' tiles and the own one, their pictures and sound, the sentences over them, and the small
- * picture that can be moved. `attach` hands it the live streams; `drawCall` draws the state.
+ * The call's stage: the partners' tiles and the own one, their pictures and sound, and the sentences over them. With one
+ * partner one picture is large and the other a small one that can be moved; with more all stand in a grid, and any can be
+ * made large. `attach` hands it the live streams; `drawCall` draws the state.
  */
 
 import { DEVICES, drawState } from "./controls.js";
-import { all, el, keyed, part, put } from "./dom.js";
+import { all, clone, el, keyed, part, put } from "./dom.js";
 import { CORNERS } from "./state.js";
-import { pathOf, say, troubleOf, who } from "./words-of.js";
+import { isGroup, pathOf, say, troubleOf, who } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").PeerState} PeerState */
@@ -39,15 +40,10 @@ export function attach(live, state) {
 /** @param {State} state @param {Words} words */
 export function drawCall(state, words) {
   const peers = Object.values(state.peers);
-  const { stage } = el;
-  stage.dataset.corner = state.corner;
-  stage.dataset.role = state.role ?? "";
-  const gripped = document.activeElement?.matches(".grip");
-  const swapped = state.swapped && peers.length > 0;
-  stage.toggleAttribute("data-swapped", swapped);
-  keyed(el.partners, peers, "seat", "partner", (tile, peer) => drawPartner(tile, peer, words));
-  const grip = /** @type {HTMLElement | null} */ (stage.querySelector(swapped ? ".partners .grip" : ".own .grip"));
-  if (gripped) grip?.focus(); // what was swapped away took the focus with it
+  el.stage.dataset.role = state.role ?? "";
+  keyed(el.partners, peers, "seat", "partner", (tile, peer) => drawPartner(tile, peer, state, words));
+  arrange(state, peers.length);
+  drawOwn(state, words);
   el["call-alone"].hidden = peers.length > 0;
   put(el["call-alone-text"], words["call.alone"]);
   const path = pathOf(peers);
@@ -60,23 +56,110 @@ export function drawCall(state, words) {
   const offline = { down: "signaling.inCall", closed: "signaling.closed" }[String(state.signaling)];
   put(el["call-offline"], offline && words[offline]);
   put(el["call-trouble"], troubleOf(state, words));
+  el.asked.hidden = !state.asked;
   const count = state.knocks.length;
   el.arrivals.hidden = count === 0;
   put(el["arrivals-text"], say(words, "call.arrivals", { count: String(count) }));
 }
 
-/** @param {HTMLElement} tile @param {PeerState} peer @param {Words} words */
-function drawPartner(tile, peer, words) {
+/**
+ * For two: which picture is large, which small. For more: how many tiles, and which of them is large.
+ * @param {State} state
+ * @param {number} partners
+ */
+function arrange(state, partners) {
+  const { stage } = el;
+  const group = isGroup(state);
+  const swapped = state.swapped && partners === 1;
+  const gripped = !group && document.activeElement?.matches(".grip");
+  stage.dataset.corner = state.corner;
+  stage.dataset.tiles = String(partners + 1);
+  stage.toggleAttribute("data-group", group);
+  stage.toggleAttribute("data-pinned", group && (state.pinned === "own" || Boolean(state.peers[state.pinned ?? 0])));
+  stage.toggleAttribute("data-swapped", swapped);
+  for (const [box, large] of /** @type {const} */ ([[el.partners, !swapped], [el["own-tile"], swapped]])) {
+    box.classList.toggle("front", !group && large);
+    box.classList.toggle("aside", !group && !large);
+  }
+  for (const grip of all(".grip", stage)) grip.dataset.do = group ? "pin" : "swap";
+  if (gripped) /** @type {HTMLElement | null} */ (stage.querySelector(".aside .grip"))?.focus(); // what was swapped away took the focus with it
+}
+
+/** @param {HTMLElement} tile @param {PeerState} peer @param {State} state @param {Words} words */
+function drawPartner(tile, peer, state, words) {
   tile.dataset.link = peer.link;
   tile.dataset.path = peer.path;
   tile.toggleAttribute("data-dark", peer.camera !== true);
   put(part(tile, "name"), who(peer, words));
   put(part(tile, "nothing"), peer.camera === false ? words["call.cameraOff"] : words["call.noPicture"]);
-  put(part(tile, "grip"), words["call.swap"]);
   for (const device of DEVICES) {
     const on = peer[device];
     drawState(tile, device, on === null ? null : on ? "on" : "off", words);
   }
+  const group = isGroup(state);
+  drawMark(tile, "link", "warning", group && peer.link !== "connected" && words[`tile.${peer.link}`]);
+  drawMark(tile, "hand", "hand", peer.hand && handOf(state, peer.seat, words));
+  drawSeat(tile, peer.seat, state, group ? say(words, "call.pin", { who: who(peer, words) }) : words["call.swap"], words);
+}
+
+/** What only the stage shows of the own picture; `controls.js` draws the rest. @param {State} state @param {Words} words */
+function drawOwn(state, words) {
+  const tile = el["own-tile"];
+  const group = isGroup(state);
+  drawMark(tile, "link", "warning", false);
+  drawMark(tile, "hand", "hand", group && state.hand && words["tile.hand"]);
+  drawSeat(tile, "own", state, words[group ? "call.pinOwn" : "call.swap"], words);
+  el.hand.hidden = !group || state.role === "doctor";
+  el.hand.setAttribute("aria-pressed", String(state.hand));
+  put(el.hand.querySelector(".status"), state.hand && words["hand.raised"]);
+}
+
+/**
+ * What the own tile and the partners' have in common.
+ * @param {HTMLElement} tile
+ * @param {number | "own"} whose
+ * @param {State} state
+ * @param {string} grip  what the tile's button says
+ * @param {Words} words
+ */
+function drawSeat(tile, whose, state, grip, words) {
+  const group = isGroup(state);
+  const speaks = group && state.speaker === whose;
+  tile.toggleAttribute("data-speaking", speaks);
+  tile.toggleAttribute("data-pinned", group && state.pinned === whose);
+  drawMark(tile, "speaking", "speaking", speaks && words["tile.speaking"]);
+  put(part(tile, "grip"), grip);
+  const button = /** @type {HTMLElement} */ (tile.querySelector(".grip"));
+  if (group) button.setAttribute("aria-pressed", String(state.pinned === whose));
+  else button.removeAttribute("aria-pressed");
+}
+
+/**
+ * In order of raising for the doctor.
+ * @param {State} state
+ * @param {number} seat
+ * @param {Words} words
+ */
+function handOf(state, seat, words) {
+  if (state.role !== "doctor") return words["tile.hand"];
+  return say(words, "tile.handInOrder", { number: String(state.hands.indexOf(seat) + 1) });
+}
+
+/**
+ * Symbol and word on a tile.
+ * @param {HTMLElement} tile
+ * @param {string} name
+ * @param {string} icon
+ * @param {string | false} text
+ */
+function drawMark(tile, name, icon, text) {
+  const place = part(tile, name);
+  if (!place.firstChild) {
+    place.append(...clone("state").childNodes);
+    place.querySelector("use")?.setAttribute("href", `#i-${icon}`);
+  }
+  place.hidden = !text;
+  put(place.querySelector("span"), text);
 }
 
 /**
@@ -130,7 +213,7 @@ export function unmute() {
 function onGrab(grab) {
   const grip = /** @type {Element} */ (grab.target).closest(".grip");
   const box = /** @type {HTMLElement | null} */ (grip?.closest("#own-tile, #partners") ?? null);
-  if (!grip || !box || !grab.isPrimary) return;
+  if (!grip || !box?.matches(".aside") || !grab.isPrimary) return;
   let dragged = false;
   /** @param {PointerEvent} move */
   const onMove = (move) => {
@@ -163,7 +246,7 @@ function nearestCorner(point) {
 
 /** @param {KeyboardEvent} event */
 function onArrow(event) {
-  if (!(/** @type {Element} */ (event.target).closest(".grip"))) return;
+  if (!(/** @type {Element} */ (event.target).closest(".aside .grip"))) return;
   const [side, edge] = (el.stage.dataset.corner ?? CORNERS[0]).split("-");
   const forward = document.documentElement.dir === "rtl" ? "ArrowLeft" : "ArrowRight";
   const backward = forward === "ArrowLeft" ? "ArrowRight" : "ArrowLeft";

@@ -44,6 +44,8 @@ export function initialState() {
     quality: "automatic",
     picture: "on",
     hand: false,
+    hands: [],
+    asked: false,
     pinned: null,
     speaker: null,
     hints: { silent: false, mutedSpeaking: false, echo: false },
@@ -86,11 +88,13 @@ const STEPS = {
       ? announce({ ...state, name, problem: "name-missing" }, "welcome.nameMissing")
       : { ...state, name: name.trim(), problem: null, screen: "check" },
   join: (state) => ({ ...state, joining: true }),
-  media: (state, { media }) => ({ ...state, media }),
+  media: (state, { media }) => ({ ...state, media, asked: state.asked && media.microphone === "on" }),
   hushed: (state, { hushed }) => ({ ...state, hushed }),
   signaling: (state, { signaling, code }) => changeSignaling(state, signaling, code),
   link: (state, { seat, link }) => changeLink(state, seat, link),
-  peer: (state, { seat, change }) => changePeer(state, seat, change),
+  peer: (state, { seat, change }) => raise(changePeer(state, seat, change), seat, state.peers[seat]?.hand),
+  asked: (state, { seat }) => ask(state, seat),
+  pin: (state, { seat }) => ({ ...state, pinned: state.pinned === (seat || "own") ? null : seat || "own" }),
   hints: (state, { change }) => ({ ...state, hints: { ...state.hints, ...change } }),
   set: (state, { change }) => ({ ...state, ...change }),
   named: (state, action) => nameSomebody(state, action),
@@ -170,6 +174,7 @@ function takeSeat(state, message) {
     problem: null,
     end: null,
     knocks: [],
+    hands: state.hands.filter((seat) => partners.some((peer) => peer.seat === seat)),
     peers: Object.fromEntries(partners.map((peer) => [peer.seat, { ...peer, away: true }])),
   };
 }
@@ -223,6 +228,7 @@ function meet(state, { seat, role, incarnation }) {
     ...state,
     screen: "call",
     peers: { ...state.peers, [seat]: peer },
+    hands: state.hands.filter((other) => other !== seat),
     notice: null,
   };
 }
@@ -234,7 +240,8 @@ function part(state, seat, reason) {
   const alone = Object.keys(peers).length === 0;
   const screen = alone && state.role === "doctor" ? "room" : state.screen;
   const panel = screen === "room" ? "none" : state.panel;
-  return note({ ...state, peers, screen, panel, swapped: false }, `gone.${reason}`, whoseName(gone));
+  const hands = state.hands.filter((other) => other !== seat);
+  return note({ ...state, peers, hands, screen, panel, swapped: false }, `gone.${reason}`, whoseName(gone));
 }
 
 /** @param {State} state @param {Message} message @returns {State} */
@@ -275,6 +282,33 @@ function nameSomebody(state, { knock, seat, name = null, locked = null }) {
 function changePeer(state, seat, change) {
   const peer = state.peers[seat];
   return peer ? { ...state, peers: { ...state.peers, [seat]: { ...peer, ...change } } } : state;
+}
+
+/**
+ * Keeps the order in which hands were raised; the doctor hears of each once.
+ * @param {State} state
+ * @param {number} seat
+ * @param {boolean} [before]  whether this one was
+ * @returns {State}
+ */
+function raise(state, seat, before) {
+  const peer = state.peers[seat];
+  if (!peer || peer.hand === before) return state;
+  const others = state.hands.filter((other) => other !== seat);
+  if (!peer.hand) return { ...state, hands: others };
+  const raised = { ...state, hands: [...others, seat] };
+  return state.role === "doctor" ? announce(raised, "hand.told", whoseName(peer)) : raised;
+}
+
+/**
+ * Only a doctor, as the broker told us, may ask for silence; switching off is left to the one who is asked.
+ * @param {State} state
+ * @param {number} seat
+ * @returns {State}
+ */
+function ask(state, seat) {
+  if (state.peers[seat]?.role !== "doctor" || state.media.microphone !== "on" || state.asked) return state;
+  return announce({ ...state, asked: true }, "ask.mute");
 }
 
 /** @param {State} state @param {number} seat @param {PeerState["link"]} link @returns {State} */
@@ -322,7 +356,7 @@ function err(state, message) {
 /** @param {State} state @param {string} end @returns {State} */
 function finish(state, end) {
   const { notice: _, ...rest } = state;
-  return { ...rest, notice: null, screen: "end", end, peers: {}, knocks: [], panel: "none", joining: false, back: false, swapped: false };
+  return { ...rest, notice: null, screen: "end", end, peers: {}, knocks: [], panel: "none", joining: false, back: false, swapped: false, hand: false, hands: [], asked: false, pinned: null, speaker: null };
 }
 
 /**

@@ -113,10 +113,14 @@ export interface State {
   picture: Picture;
   /** The own hand is raised. */
   hand: boolean;
+  /** Seats of the partners whose hands are raised, in order of raising. */
+  hands: number[];
+  /** A doctor asks to switch the microphone off. */
+  asked: boolean;
   /** Whose tile is large. */
   pinned: number | "own" | null;
   /** Who speaks. */
-  speaker: number | null;
+  speaker: number | "own" | null;
   /** Something to say about the own devices: a silent microphone, words spoken while muted, an echo. */
   hints: { silent: boolean; mutedSpeaking: boolean; echo: boolean };
   /** Keyboard shortcuts are on. */

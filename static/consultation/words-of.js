@@ -10,6 +10,11 @@ export function titleOf(state) {
   return state.screen === "room" && state.knocks.length > 0 ? "title.knocks" : `title.${state.screen}`;
 }
 
+/** Three people and more, this page's user among them. @param {State} state */
+export function isGroup({ peers }) {
+  return Object.keys(peers).length > 1;
+}
+
 /**
  * The way of the whole call: relayed as soon as one line is.
  * @param {PeerState[]} peers
