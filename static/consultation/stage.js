@@ -91,6 +91,7 @@ function drawPartner(tile, peer, state, words) {
   tile.dataset.path = peer.path;
   tile.toggleAttribute("data-dark", peer.camera !== true);
   put(part(tile, "name"), who(peer, words));
+  tile.querySelector(".nothing use")?.setAttribute("href", peer.camera === false ? "#i-camera-off" : "#i-person");
   put(part(tile, "nothing"), peer.camera === false ? words["call.cameraOff"] : words["call.noPicture"]);
   for (const device of DEVICES) {
     const on = peer[device];
