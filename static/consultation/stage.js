@@ -6,7 +6,7 @@
 import { DEVICES, drawState } from "./controls.js";
 import { all, el, keyed, part, put } from "./dom.js";
 import { CORNERS } from "./state.js";
-import { pathOf, say, troubleOf, who } from "./words-of.js";
+import { darknessOf, pathOf, say, troubleOf, who } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").PeerState} PeerState */
@@ -45,7 +45,7 @@ export function drawCall(state, words) {
   const gripped = document.activeElement?.matches(".grip");
   const swapped = state.swapped && peers.length > 0;
   stage.toggleAttribute("data-swapped", swapped);
-  keyed(el.partners, peers, "seat", "partner", (tile, peer) => drawPartner(tile, peer, words));
+  keyed(el.partners, peers, "seat", "partner", (tile, peer) => drawPartner(tile, peer, state, words));
   const grip = /** @type {HTMLElement | null} */ (stage.querySelector(swapped ? ".partners .grip" : ".own .grip"));
   if (gripped) grip?.focus(); // what was swapped away took the focus with it
   el["call-alone"].hidden = peers.length > 0;
@@ -60,18 +60,23 @@ export function drawCall(state, words) {
   const offline = { down: "signaling.inCall", closed: "signaling.closed" }[String(state.signaling)];
   put(el["call-offline"], offline && words[offline]);
   put(el["call-trouble"], troubleOf(state, words));
+  const picture = peers.length > 0 ? state.picture : "on";
+  put(el["call-picture"], picture !== "on" && words[`picture.${picture}`]);
+  el["sound-only"].hidden = picture !== "weak";
+  el["with-picture"].hidden = picture !== "sound";
   const count = state.knocks.length;
   el.arrivals.hidden = count === 0;
   put(el["arrivals-text"], say(words, "call.arrivals", { count: String(count) }));
 }
 
-/** @param {HTMLElement} tile @param {PeerState} peer @param {Words} words */
-function drawPartner(tile, peer, words) {
+/** @param {HTMLElement} tile @param {PeerState} peer @param {State} state @param {Words} words */
+function drawPartner(tile, peer, { quality }, words) {
   tile.dataset.link = peer.link;
   tile.dataset.path = peer.path;
-  tile.toggleAttribute("data-dark", peer.camera !== true);
+  const dark = darknessOf(peer, quality);
+  tile.toggleAttribute("data-dark", dark !== null);
   put(part(tile, "name"), who(peer, words));
-  put(part(tile, "nothing"), peer.camera === false ? words["call.cameraOff"] : words["call.noPicture"]);
+  put(part(tile, "nothing"), words[dark ?? "call.noPicture"]);
   put(part(tile, "grip"), words["call.swap"]);
   for (const device of DEVICES) {
     const on = peer[device];

@@ -90,7 +90,10 @@ const STEPS = {
   hushed: (state, { hushed }) => ({ ...state, hushed }),
   signaling: (state, { signaling, code }) => changeSignaling(state, signaling, code),
   link: (state, { seat, link }) => changeLink(state, seat, link),
-  peer: (state, { seat, change }) => changePeer(state, seat, change),
+  peer: (state, { seat, change }) => hearPicture(changePeer(state, seat, change), state.peers[seat]),
+  quality: (state, { quality }) =>
+    changePicture({ ...state, quality }, quality === "sound" ? "sound" : state.picture === "sound" ? "on" : state.picture),
+  picture: (state, { picture }) => changePicture(state, picture),
   hints: (state, { change }) => ({ ...state, hints: { ...state.hints, ...change } }),
   set: (state, { change }) => ({ ...state, ...change }),
   named: (state, action) => nameSomebody(state, action),
@@ -275,6 +278,17 @@ function nameSomebody(state, { knock, seat, name = null, locked = null }) {
 function changePeer(state, seat, change) {
   const peer = state.peers[seat];
   return peer ? { ...state, peers: { ...state.peers, [seat]: { ...peer, ...change } } } : state;
+}
+
+/** @param {State} state @param {State["picture"]} picture  the own one @returns {State} */
+function changePicture(state, picture) {
+  return picture === state.picture ? state : announce({ ...state, picture }, `picture.${picture}`);
+}
+
+/** @param {State} state @param {PeerState} [before]  a partner before the change @returns {State} */
+function hearPicture(state, before) {
+  const peer = before && state.peers[before.seat];
+  return !peer || peer.picture === before.picture ? state : announce(state, `picture.their.${peer.picture}`, whoseName(peer));
 }
 
 /** @param {State} state @param {number} seat @param {PeerState["link"]} link @returns {State} */

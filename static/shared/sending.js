@@ -49,9 +49,18 @@ const GROUPS = [
 ];
 /** With its packets' headers. */
 const SOUND = 64_000;
-const WEAK_SOUND = 24_000;
+/**
+ * For a line that hardly carries a sound. As long as it does, and loses packets, the sound stays as it is: so low a rate
+ * leaves Opus no room for what mends losses (its forward error correction ends at about 26 kbit/s).
+ */
+const NARROW = { line: 100_000, loss: 0.02, sound: 24_000 };
 const WEAK_LINE = 150_000;
 const LOSSY = 0.08;
+/**
+ * A picture comes back small: even its first frame would hold up the sound on a line that is still weak. Such a line is
+ * known sooner than others, so that the sound suffers shortly.
+ */
+const TRIAL = { ms: 6000, feeling: 2000, weak: 2000, line: 100_000, height: 160, frames: 8 };
 /** So much longer on the way than at best, and packets queue. Asked where the browser tells no rate; at twice that the line is weak. */
 const QUEUED_MS = 250;
 /** So much may the best round trip grow in a second: a line that changed its way is not taken for a slow one for ever. */
@@ -106,7 +115,7 @@ export class Sending {
 
   /** Whether a picture that has come back is still on trial. @param {number} now */
   tries(now) {
-    return !this.#paused && this.#failures > 0 && now - this.#begunAt < FEELING_MS + WEAK_MS;
+    return this.#wanted && !this.#paused && this.#failures > 0 && now - this.#begunAt < TRIAL.ms;
   }
 
   /**
@@ -125,12 +134,12 @@ export class Sending {
       const calm = RETURNS_MS[Math.min(this.#failures, RETURNS_MS.length) - 1];
       if (!wish.wait && this.#lasts("calm", now, calm)) this.#begin(now, FOOT);
     } else if (wanted) {
-      if (this.#lasts("weak", now, WEAK_MS)) this.#pause(now);
+      if (this.#lasts("weak", now, this.tries(now) ? TRIAL.weak : WEAK_MS)) this.#pause(now);
       else this.#climb(now, measure);
     }
     const less = now - this.#lessAt < LESS_MS;
     this.#rung = Math.max(this.#rung, less ? FOOT : topOf(wish.partners, wish.quality));
-    return this.#plan(now, wish);
+    return this.#plan(now, measure, wish);
   }
 
   /** @param {number} now @param {number} rung */
@@ -152,11 +161,12 @@ export class Sending {
   #judge(now, { available, loss, roundTrip }) {
     this.#best = Math.min(roundTrip ?? Infinity, this.#best + DRIFT_MS);
     const lossy = loss !== null && loss > LOSSY;
-    const feeling = this.#paused || now - this.#begunAt < FEELING_MS; // a rate without a picture tells nothing
+    const tries = this.tries(now);
+    const feeling = this.#paused || now - this.#begunAt < (tries ? TRIAL.feeling : FEELING_MS); // a rate without a picture tells nothing
     const queued = available === null && roundTrip !== null ? roundTrip - this.#best : 0;
     const room = available === null ? null : available - SOUND;
     const below = RUNGS[this.#rung + 1];
-    const weak = lossy || queued > 2 * QUEUED_MS || (!feeling && available !== null && available < WEAK_LINE);
+    const weak = lossy || queued > 2 * QUEUED_MS || (!feeling && available !== null && available < (tries ? TRIAL.line : WEAK_LINE));
     const tight = !feeling && below !== undefined && (room === null ? lossy || queued > QUEUED_MS : room < below.rate);
     this.#note("weak", now, weak);
     this.#note("calm", now, !weak);
@@ -190,11 +200,14 @@ export class Sending {
     return since !== null && now - since >= ms;
   }
 
-  /** @param {number} now @param {Wish} wish @returns {Plan} */
-  #plan(now, { partners, quality, deaf }) {
-    const { rate, frames, height } = RUNGS[this.#rung];
+  /** @param {number} now @param {Measure} measure @param {Wish} wish @returns {Plan} */
+  #plan(now, { available, loss }, { partners, quality }) {
+    const { rate, ...rung } = RUNGS[this.#rung];
     const group = groupOf(partners);
     const high = quality === "high";
+    const { height, frames } = this.tries(now) ? TRIAL : { height: high ? group.height : rung.height, frames: rung.frames };
+    const whole = (loss ?? 0) <= NARROW.loss;
+    const narrow = available === null ? this.#paused && whole : available < SOUND || (available < NARROW.line && whole);
     const ask = this.#paused && this.#since.weak !== null && now - this.#askedAt >= ASK_MS;
     if (ask) this.#askedAt = now;
     return {
@@ -202,10 +215,9 @@ export class Sending {
       active: this.#wanted && !this.#paused,
       maxBitrate: rate,
       maxFramerate: Math.min(frames, group.frames),
-      height: high ? group.height : Math.min(height, group.height),
+      height: Math.min(height, group.height),
       degradationPreference: high ? "maintain-resolution" : "maintain-framerate",
-      // Whoever chose sound alone has a reason.
-      sound: this.#paused || this.#rung === FOOT || deaf || quality === "sound" ? WEAK_SOUND : null,
+      sound: narrow ? NARROW.sound : null,
       ask,
     };
   }
