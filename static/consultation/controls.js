@@ -10,6 +10,7 @@ export const DEVICES = ["microphone", "camera"];
 
 for (const place of all("[data-own-place]")) place.append(clone("own"));
 for (const place of all("[data-switch]")) place.append(makeSwitch(/** @type {string} */ (place.dataset.switch)));
+for (const place of all("[data-qualities]")) place.append(makeQuality(/** @type {string} */ (place.dataset.qualities)));
 for (const place of all("[data-choices]")) {
   place.prepend(...["camera", "microphone", "speaker"].map((kind) => makeChoice(place, kind)));
 }
@@ -23,9 +24,10 @@ export function drawDevices(state, words) {
   const { media } = state;
   for (const own of all(".own-picture")) {
     own.toggleAttribute("data-mirror", media.mirror);
-    own.toggleAttribute("data-dark", media.camera !== "on");
+    const soundOnly = state.quality === "sound" && media.camera === "on";
+    own.toggleAttribute("data-dark", soundOnly || media.camera !== "on");
     put(part(own, "own"), words["call.you"]);
-    put(part(own, "nothing"), words[`device.camera.${media.camera}`]);
+    put(part(own, "nothing"), words[soundOnly ? "quality.sound" : `device.camera.${media.camera}`]);
     for (const device of DEVICES) drawState(own, device, media[device], words);
   }
   for (const button of all("[data-do=device]")) {
@@ -36,6 +38,10 @@ export function drawDevices(state, words) {
     put(button.querySelector(".status"), words[`status.${media[device]}`]);
   }
   for (const label of all("[data-choice]")) drawChoice(label, state, words);
+  for (const radio of all(".quality input")) {
+    const { value } = /** @type {HTMLInputElement} */ (radio);
+    /** @type {HTMLInputElement} */ (radio).checked = value === state.quality;
+  }
 }
 
 /**
@@ -77,6 +83,13 @@ function makeSwitch(device) {
   on.setAttribute("href", `#i-${device}`);
   off.setAttribute("href", `#i-${device}-off`);
   return button;
+}
+
+/** @param {string} place */
+function makeQuality(place) {
+  const choice = clone("quality");
+  for (const radio of all("input", choice)) /** @type {HTMLInputElement} */ (radio).name = `${place}-quality`;
+  return choice;
 }
 
 /** @param {HTMLElement} place @param {string} kind */

@@ -22,6 +22,7 @@ export function fresh() {
     end: null,
     microphone: true,
     camera: true,
+    quality: "automatic",
   };
 }
 

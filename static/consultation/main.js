@@ -72,6 +72,7 @@ function enter() {
   if (saved && (!link || link.code === saved.code)) {
     kept = saved;
     media.wish({ microphone: kept.microphone, camera: kept.camera });
+    dispatch({ type: "quality", quality: kept.quality });
     if (kept.stage === "end") dispatch({ type: "ended", end: kept.end, role: kept.role });
     else rejoin();
   } else if (link) {
@@ -85,7 +86,7 @@ function enter() {
 function open({ code, secret }) {
   const wrong = problem(code);
   if (wrong) return dispatch({ type: "askCode", problem: wrong, code });
-  kept = { ...fresh(), code, secret };
+  kept = { ...fresh(), code, secret, quality: state.quality };
   history.replaceState(null, "", `#${format(code)}${secret ? `.${secret}` : ""}`);
   look();
 }
@@ -256,6 +257,12 @@ const ON_ACTION = {
     media.set(device, on);
     Object.assign(kept, media.wanted());
     if (greeting()?.type === "join") save(kept);
+  },
+  quality(action) {
+    dispatch(action);
+    kept.quality = state.quality;
+    if (greeting()?.type === "join") save(kept);
+    peers?.pace();
   },
   join,
   rejoin,

@@ -5,6 +5,7 @@
  */
 
 import { Peer } from "../shared/peer.js";
+import { Gauge, Sending } from "../shared/sending.js";
 import { messages } from "../shared/signaling.js";
 import { HEAR_MS, hear, speakerOf } from "./speaker.js";
 import { holds } from "./state.js";
@@ -19,6 +20,9 @@ import { holds } from "./state.js";
  * @property {number} incarnation
  * @property {string} key  the page's public key, for sealing
  * @property {MediaStream | null} stream
+ * @property {Gauge} gauge
+ * @property {Sending} sending
+ * @property {State["picture"]} picture  as it goes to this partner
  * @property {ReturnType<typeof setTimeout>} [blocked]
  * @property {string} [heard]  the last packet of sound that was looked at
  */
@@ -39,6 +43,8 @@ const BLOCKED_MS = 15_000;
 const CREDENTIAL_MS = 10 * 60_000;
 /** No word from the broker for so long after a question: the socket is dead, whatever it says. */
 const ANSWER_MS = 2500;
+const PACE_MS = 1000;
+const NOTHING_MEASURED = { available: null, loss: null, roundTrip: null };
 
 export class Peers {
   #page;
@@ -53,6 +59,7 @@ export class Peers {
   /** @param {Page} page */
   constructor(page) {
     this.#page = page;
+    setInterval(() => this.pace(), PACE_MS);
   }
 
   /** The partners' streams, by seat. @returns {Map<number, MediaStream>} */
@@ -82,10 +89,11 @@ export class Peers {
       stream: media.stream,
       tracks: { audio: media.track("audio"), video: media.track("video") },
     });
-    const partner = { peer, seat, incarnation, key, stream: null };
+    const partner = { peer, seat, incarnation, key, stream: null, gauge: new Gauge(), sending: new Sending(), picture: own.picture };
     this.#partners.set(seat, partner);
     this.#follow(partner);
     this.#listening ??= setInterval(() => this.#listen(), HEAR_MS);
+    this.#send(partner, NOTHING_MEASURED);
     return true;
   }
 
@@ -127,7 +135,20 @@ export class Peers {
 
   /** Tells every partner what we send and show. */
   tellState() {
-    for (const { peer } of this.#partners.values()) peer.tell(this.#ownState());
+    for (const partner of this.#partners.values()) partner.peer.tell(this.#ownState(partner));
+  }
+
+  /** Once a second, and when the user wants another quality: what each line carries decides what goes over it. */
+  async pace() {
+    const { state, dispatch } = this.#page;
+    for (const partner of [...this.#partners.values()]) {
+      const report = await partner.peer.connection.getStats();
+      const connected = state().peers[partner.seat]?.link === "connected" && this.#partners.get(partner.seat) === partner;
+      if (connected) this.#send(partner, partner.gauge.read(report));
+    }
+    const pictures = [...this.#partners.values()].map(({ picture }) => picture);
+    const picture = pictures.length > 0 && pictures.every((one) => one === pictures[0]) ? pictures[0] : "on";
+    if (pictures.length > 0 && picture !== state().picture) dispatch({ type: "picture", picture });
   }
 
   /**
@@ -194,7 +215,7 @@ export class Peers {
       partner.stream = stream;
       onStreams();
     });
-    on("open", () => peer.tell(this.#ownState()));
+    on("open", () => peer.tell(this.#ownState(partner)));
     on("told", (message) => TOLD[message.type]?.(partner, message, dispatch));
     on("path", (path) => dispatch({ type: "peer", seat, change: { path } }));
     on("link", (link) => {
@@ -232,10 +253,29 @@ export class Peers {
     if (speaker !== before) dispatch({ type: "set", change: { speaker } });
   }
 
-  /** @returns {Told} */
-  #ownState() {
-    const { hand, picture } = this.#page.state();
-    return { type: "state", ...this.#page.media.sending(), hand, picture };
+  /** @param {Partner} partner @param {import("../shared/sending.js").Measure} measure */
+  #send(partner, measure) {
+    const { peer, seat, sending } = partner;
+    const { media, state } = this.#page;
+    const { quality, peers } = state();
+    const now = performance.now();
+    const plan = sending.step(now, measure, {
+      partners: this.#partners.size,
+      quality,
+      camera: media.track("video") !== null,
+      deaf: peers[seat]?.picture === "sound",
+      wait: [...this.#partners.values()].some((other) => other !== partner && other.sending.tries(now)),
+    });
+    peer.send(plan);
+    if (plan.ask) peer.tell({ type: "ask", what: "less" });
+    if (plan.picture === partner.picture) return;
+    partner.picture = plan.picture;
+    peer.tell(this.#ownState(partner));
+  }
+
+  /** @param {Partner} partner @returns {Told} */
+  #ownState({ picture }) {
+    return { type: "state", ...this.#page.media.sending(), hand: this.#page.state().hand, picture };
   }
 
   /** @param {number} seat @param {number} incarnation */
@@ -260,8 +300,9 @@ const TOLD = {
     };
     dispatch({ type: "peer", seat, change });
   },
-  ask({ seat }, { what }, dispatch) {
+  ask({ seat, sending }, { what }, dispatch) {
     if (what === "mute") dispatch({ type: "asked", seat });
+    if (what === "less") sending.less(performance.now());
   },
 };
 

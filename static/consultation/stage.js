@@ -7,7 +7,7 @@
 import { DEVICES, drawState } from "./controls.js";
 import { all, clone, el, keyed, part, put } from "./dom.js";
 import { CORNERS } from "./state.js";
-import { isGroup, pathOf, say, troubleOf, who } from "./words-of.js";
+import { darknessOf, isGroup, pathOf, say, troubleOf, who } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").PeerState} PeerState */
@@ -57,6 +57,10 @@ export function drawCall(state, words) {
   put(el["call-offline"], offline && words[offline]);
   put(el["call-trouble"], troubleOf(state, words));
   el.asked.hidden = !state.asked;
+  const picture = peers.length > 0 ? state.picture : "on";
+  put(el["call-picture"], picture !== "on" && words[`picture.${picture}`]);
+  el["sound-only"].hidden = picture !== "weak";
+  el["with-picture"].hidden = picture !== "sound";
   const count = state.knocks.length;
   el.arrivals.hidden = count === 0;
   put(el["arrivals-text"], say(words, "call.arrivals", { count: String(count) }));
@@ -89,10 +93,11 @@ function arrange(state, partners) {
 function drawPartner(tile, peer, state, words) {
   tile.dataset.link = peer.link;
   tile.dataset.path = peer.path;
-  tile.toggleAttribute("data-dark", peer.camera !== true);
+  const dark = darknessOf(peer, state.quality);
+  tile.toggleAttribute("data-dark", dark !== null);
   put(part(tile, "name"), who(peer, words));
-  tile.querySelector(".nothing use")?.setAttribute("href", peer.camera === false ? "#i-camera-off" : "#i-person");
-  put(part(tile, "nothing"), peer.camera === false ? words["call.cameraOff"] : words["call.noPicture"]);
+  tile.querySelector(".nothing use")?.setAttribute("href", dark === null || dark === "call.noPicture" ? "#i-person" : "#i-camera-off");
+  put(part(tile, "nothing"), words[dark ?? "call.noPicture"]);
   for (const device of DEVICES) {
     const on = peer[device];
     drawState(tile, device, on === null ? null : on ? "on" : "off", words);

@@ -92,9 +92,13 @@ const STEPS = {
   hushed: (state, { hushed }) => ({ ...state, hushed }),
   signaling: (state, { signaling, code }) => changeSignaling(state, signaling, code),
   link: (state, { seat, link }) => changeLink(state, seat, link),
-  peer: (state, { seat, change }) => raise(changePeer(state, seat, change), seat, state.peers[seat]?.hand),
+  peer: (state, { seat, change }) =>
+    hearPicture(raise(changePeer(state, seat, change), seat, state.peers[seat]?.hand), state.peers[seat]),
   asked: (state, { seat }) => ask(state, seat),
   pin: (state, { seat }) => ({ ...state, pinned: state.pinned === (seat || "own") ? null : seat || "own" }),
+  quality: (state, { quality }) =>
+    changePicture({ ...state, quality }, quality === "sound" ? "sound" : state.picture === "sound" ? "on" : state.picture),
+  picture: (state, { picture }) => changePicture(state, picture),
   hints: (state, { change }) => ({ ...state, hints: { ...state.hints, ...change } }),
   set: (state, { change }) => ({ ...state, ...change }),
   named: (state, action) => nameSomebody(state, action),
@@ -309,6 +313,17 @@ function raise(state, seat, before) {
 function ask(state, seat) {
   if (state.peers[seat]?.role !== "doctor" || state.media.microphone !== "on" || state.asked) return state;
   return announce({ ...state, asked: true }, "ask.mute");
+}
+
+/** @param {State} state @param {State["picture"]} picture  the own one @returns {State} */
+function changePicture(state, picture) {
+  return picture === state.picture ? state : announce({ ...state, picture }, `picture.${picture}`);
+}
+
+/** @param {State} state @param {PeerState} [before]  a partner before the change @returns {State} */
+function hearPicture(state, before) {
+  const peer = before && state.peers[before.seat];
+  return !peer || peer.picture === before.picture ? state : announce(state, `picture.their.${peer.picture}`, whoseName(peer));
 }
 
 /** @param {State} state @param {number} seat @param {PeerState["link"]} link @returns {State} */

@@ -165,4 +165,5 @@ export interface Kept {
   /** Whether they are wanted on. */
   microphone: boolean;
   camera: boolean;
+  quality: State["quality"];
 }

@@ -185,14 +185,15 @@ function onClick(event) {
   emit({ type: "gesture" });
   const target = /** @type {Element} */ (event.target).closest("[data-do]");
   if (!(target instanceof HTMLElement) || target.getAttribute("aria-disabled") === "true") return;
-  const { do: type, seat, knock, panel, device, language } = target.dataset;
+  const { do: type, seat, knock, panel, device, language, quality } = target.dataset;
   const on = target.getAttribute("aria-checked") !== "true";
-  emit({ type: type ?? "", seat: Number(seat), knock, panel, device, on, language });
+  emit({ type: type ?? "", seat: Number(seat), knock, panel, device, on, language, quality });
 }
 
 /** @param {Event} event */
 function onChange(event) {
   const select = /** @type {Element} */ (event.target);
+  if (select.matches(".quality input")) emit({ type: "quality", quality: /** @type {HTMLInputElement} */ (select).value });
   const kind = /** @type {HTMLElement | null} */ (select.closest("[data-choice]"))?.dataset.choice;
   if (select instanceof HTMLSelectElement && kind) emit({ type: "choose", kind, id: select.value });
 }

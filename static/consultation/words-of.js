@@ -26,6 +26,18 @@ export function pathOf(peers) {
 }
 
 /**
+ * Why there is no picture of a partner, as a key, or `null`.
+ * @param {PeerState} peer
+ * @param {State["quality"]} quality  the own one: whoever wants sound only gets no pictures
+ */
+export function darknessOf({ camera, picture }, quality) {
+  if (camera === false) return "call.cameraOff";
+  if (quality === "sound" || picture === "sound") return "quality.sound";
+  if (picture === "weak") return "call.pictureWeak";
+  return camera === null ? "call.noPicture" : null;
+}
+
+/**
  * What is wrong with the devices, in one sentence with one thing to do.
  * @param {State} state
  * @param {Words} words

@@ -15,6 +15,7 @@ import { Flow, selectedPair, WATCH_MS } from "./flow.js";
 /** @typedef {"connecting" | "connected" | "interrupted"} Link */
 /** @typedef {"direct" | "relayed" | "unknown"} Path */
 /** @typedef {"audio" | "video"} Kind */
+/** @typedef {import("./sending.js").Plan} Plan */
 
 /** Of a message between the pages, in characters: far below what every browser passes at once. */
 const MESSAGE_MAX = 16_384;
@@ -41,6 +42,7 @@ export class Peer extends EventTarget {
   /** @type {(RTCIceCandidateInit | null)[]} */
   #early = [];
   #small = true;
+  #plan = /** @type {Plan | null} */ (null);
   #changedAt = 0;
   #makingOffer = false;
   #ignoreOffer = false;
@@ -86,6 +88,15 @@ export class Peer extends EventTarget {
     this.#tracks[kind] = track;
     await this.#transceivers[kind]?.sender.replaceTrack(track);
     if (kind === "video") this.#encode();
+  }
+
+  /**
+   * How picture and sound are sent from now on. Said again it mends what a negotiation undid.
+   * @param {Plan} plan
+   */
+  send(plan) {
+    this.#plan = plan;
+    this.#encode();
   }
 
   /**
@@ -220,14 +231,15 @@ export class Peer extends EventTarget {
     if (!this.#channel) this.#openChannel();
   }
 
-  /** How the picture is sent. Without `active: false` Firefox goes on with black pictures when there is no track. */
+  /** How picture and sound are sent. Without `active: false` Firefox goes on with black pictures when there is no track. */
   #encode() {
-    const sender = this.#transceivers.video?.sender;
-    const parameters = sender?.getParameters();
-    if (!sender || !parameters?.encodings?.[0]) return; // Firefox before 110 may have none: then it is as it is
-    parameters.encodings[0].active = this.#tracks.video !== null;
-    parameters.encodings[0].scaleResolutionDownBy = this.#small ? FIRST_PICTURE.scale : 1;
-    sender.setParameters(parameters).catch(() => {}); // negotiated anew meanwhile: the browser's own choice holds
+    const track = this.#tracks.video;
+    const { active = true, maxBitrate, maxFramerate, height = Infinity, degradationPreference, sound } = this.#plan ?? {};
+    if (track && !track.contentHint) track.contentHint = "motion"; // faces; whoever shows a finding has said "detail"
+    const preference = track?.contentHint === "detail" ? "maintain-resolution" : degradationPreference;
+    const scale = Math.max(this.#small ? FIRST_PICTURE.scale : 1, shortSide(track) / height);
+    encode(this.#transceivers.video, { active: active && track !== null, maxBitrate, maxFramerate, scaleResolutionDownBy: scale }, preference);
+    encode(this.#transceivers.audio, { priority: "high", maxBitrate: sound ?? undefined });
   }
 
   #openChannel() {
@@ -300,6 +312,29 @@ export class Peer extends EventTarget {
 function stateOf(connection) {
   if (connection.connectionState) return connection.connectionState;
   return connection.iceConnectionState === "completed" ? "connected" : connection.iceConnectionState;
+}
+
+/**
+ * @param {RTCRtpTransceiver | undefined} transceiver
+ * @param {RTCRtpEncodingParameters} wanted
+ * @param {string} [degradationPreference]
+ */
+function encode(transceiver, wanted, degradationPreference) {
+  const parameters = /** @type {any} */ (transceiver?.sender.getParameters());
+  const encoding = parameters?.encodings?.[0];
+  if (!transceiver || !encoding) return; // Firefox before 110 may have none: then it is as it is
+  const is = { ...encoding, degradationPreference: parameters.degradationPreference };
+  const change = degradationPreference ? { ...wanted, degradationPreference } : wanted;
+  if (Object.entries(change).every(([name, value]) => is[name] === value)) return;
+  Object.assign(encoding, wanted);
+  if (degradationPreference) parameters.degradationPreference = degradationPreference;
+  transceiver.sender.setParameters(parameters).catch(() => {}); // negotiated anew meanwhile: said again soon
+}
+
+/** The lines of a track's picture, held upright or not. @param {MediaStreamTrack | null} track */
+function shortSide(track) {
+  const { width = 0, height = 0 } = track?.getSettings() ?? {};
+  return Math.min(width, height);
 }
 
 /** @param {unknown} data @returns {import("../consultation/types.js").Told | null} nothing for what no page of ours says */

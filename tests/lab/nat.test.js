@@ -91,8 +91,8 @@ const CASES = [
     met: { doctor: ["blockedUdp", "blockedStun"] },
   },
   { name: "the patient has IPv6 only, the doctor IPv4 only", routers: both(plain), path: overUdp, patient: "six" },
-  { name: "every tenth packet is lost", routers: { patient: { ...plain, lossy: true }, doctor: plain }, path: "direct", met: { patient: ["lost"] } },
-  { name: "1 Mbit/s each way", routers: { patient: { ...plain, narrow: true }, doctor: plain }, path: "direct" },
+  { name: "every tenth packet is lost", routers: { patient: { ...plain, loss: 10 }, doctor: plain }, path: "direct", met: { patient: ["lost"] } },
+  { name: "1 Mbit/s each way", routers: { patient: { ...plain, rate: 1000 }, doctor: plain }, path: "direct" },
 ];
 
 const skip = process.env.VISAVIS_LAB ? false : (process.env.VISAVIS_NO_LAB ?? "run it by tests/lab/in-lab");
@@ -225,7 +225,7 @@ describe("the NAT lab", () => {
       const counted = await routers[side].counted();
       for (const counter of met[side] ?? []) assert.ok(counted[counter] > 0, `the ${side}'s router counts ${counter}: ${JSON.stringify(counted)}`);
     }
-    if (patient.narrow) await until("packets wait, up and down", async () => (await routers.patient.waited()).every((packets) => packets > 0));
+    if (patient.rate) await until("packets wait, up and down", async () => (await routers.patient.waited()).every((packets) => packets > 0));
     if (browser !== "six") return;
     for (const side of SIDES) {
       const hosts = (await ownCandidates(meeting[side])).filter(({ type }) => type === "host").map(({ address }) => address);

@@ -19,8 +19,8 @@ const CREATE_PERMISSION = 0x0008;
  * @property {"plain" | "cone" | "symmetric"} nat  plain: the mapping of a port is the same for all, the filter lets in who was
  *   written to (port-restricted cone); cone: everybody may answer a port that was ever used; symmetric: a new port for every partner
  * @property {"open" | "noUdp" | "only443" | "onlyTls"} [firewall]  for what comes from inside; `onlyTls`: port 443 of TCP, and no STUN in it
- * @property {boolean} [lossy]   loses every tenth packet, either way
- * @property {boolean} [narrow]  1 Mbit/s each way
+ * @property {number} [loss]  percent of the packets, either way
+ * @property {number} [rate]  kbit/s each way; what is too much waits, for 300 ms at most
  */
 
 export class Router {
@@ -39,11 +39,11 @@ export class Router {
   }
 
   /** @param {Behaviour} behaviour */
-  async become({ nat, firewall = "open", lossy = false, narrow = false }) {
-    await nft(this.#space, rules({ nat, firewall, lossy, inside: this.#inside }));
+  async become({ nat, firewall = "open", loss = 0, rate = 0 }) {
+    await nft(this.#space, rules({ nat, firewall, loss, inside: this.#inside }));
     for (const device of ["inner", "outer"]) {
-      const shape = narrow ? ["replace", "dev", device, "root", "tbf", "rate", "1mbit", "burst", "4k", "latency", "200ms"] : ["replace", "dev", device, "root", "pfifo"];
-      await run(this.#space, "tc", "qdisc", ...shape);
+      const shape = rate ? ["tbf", "rate", `${rate}kbit`, "burst", "2k", "latency", "300ms"] : ["pfifo"];
+      await run(this.#space, "tc", "qdisc", "replace", "dev", device, "root", ...shape);
     }
   }
 
@@ -111,9 +111,9 @@ export const internet = {
 /**
  * A router drops what comes to its outer side unasked: else an early packet of the partner would take the port that the
  * own host's mapping needs.
- * @param {Required<Omit<Behaviour, "narrow">> & { inside: string }} behaviour
+ * @param {Required<Omit<Behaviour, "rate">> & { inside: string }} behaviour
  */
-function rules({ nat, firewall, lossy, inside }) {
+function rules({ nat, firewall, loss, inside }) {
   const only443 = firewall === "only443" || firewall === "onlyTls";
   return `
     flush ruleset
@@ -135,7 +135,7 @@ function rules({ nat, firewall, lossy, inside }) {
       chain forward {
         type filter hook forward priority filter; policy drop
         udp dport 443 @th,64,16 ${CREATE_PERMISSION} @th,288,32 ${VIRTUAL_ADDRESS_XORED} update @permissions { @th,272,16 counter }
-        ${lossy ? "numgen random mod 100 < 10 counter name lost drop" : ""}
+        ${loss ? `numgen random mod 100 < ${loss} counter name lost drop` : ""}
         iifname "outer" ct status dnat counter name cone accept
         iifname "outer" ct state established,related accept
         iifname "outer" counter name unsolicited drop

@@ -20,11 +20,16 @@ export class Table {
   }
 
   toString() {
-    const widths = HEAD.map((_, column) => Math.max(...this.#rows.map((row) => row[column].length)));
-    const lines = this.#rows.map((row) => `| ${row.map((text, column) => text.padEnd(widths[column])).join(" | ")} |`);
-    lines.splice(1, 0, `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`);
-    return `\n${lines.join("\n")}\n`;
+    return lines(this.#rows);
   }
+}
+
+/** @param {string[][]} rows  the first is the head */
+export function lines(rows) {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  const drawn = rows.map((row) => `| ${row.map((text, column) => text.padEnd(widths[column])).join(" | ")} |`);
+  drawn.splice(1, 0, `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`);
+  return `\n${drawn.join("\n")}\n`;
 }
 
 /** @param {Pair} pair */
