@@ -1,6 +1,7 @@
 /** Switches, choices and states of cameras and microphones, wherever they stand on the page. */
 
-import { all, clone, part, put } from "./dom.js";
+import { all, clone, el, input, part, put } from "./dom.js";
+import { isHeard } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Words} Words */
@@ -11,6 +12,7 @@ export const DEVICES = ["microphone", "camera"];
 for (const place of all("[data-own-place]")) place.append(clone("own"));
 for (const place of all("[data-switch]")) place.append(makeSwitch(/** @type {string} */ (place.dataset.switch)));
 for (const place of all("[data-qualities]")) place.append(makeQuality(/** @type {string} */ (place.dataset.qualities)));
+for (const place of all("[data-meter]")) place.append(clone("meter"));
 for (const place of all("[data-choices]")) {
   place.prepend(...["camera", "microphone", "speaker"].map((kind) => makeChoice(place, kind)));
 }
@@ -29,6 +31,7 @@ export function drawDevices(state, words) {
     put(part(own, "own"), words["call.you"]);
     put(part(own, "nothing"), words[soundOnly ? "quality.sound" : `device.camera.${media.camera}`]);
     for (const device of DEVICES) drawState(own, device, media[device], words);
+    drawState(own, "heard", isHeard(state) ? "on" : null, words);
   }
   for (const button of all("[data-do=device]")) {
     const device = button.dataset.device === "camera" ? "camera" : "microphone";
@@ -42,12 +45,38 @@ export function drawDevices(state, words) {
     const { value } = /** @type {HTMLInputElement} */ (radio);
     /** @type {HTMLInputElement} */ (radio).checked = value === state.quality;
   }
+  for (const meter of all("[role=meter]")) meter.setAttribute("aria-label", words["check.level"]);
+  drawLens(state, words);
+}
+
+/** @param {number} value  0 to 1 */
+export function level(value) {
+  for (const meter of all("[role=meter]")) {
+    /** @type {HTMLElement} */ (meter.firstElementChild).style.setProperty("--level", value.toFixed(2));
+    meter.setAttribute("aria-valuenow", String(Math.round(value * 100)));
+  }
+}
+
+/** What the camera in use offers. @param {State} state @param {Words} words */
+function drawLens({ media, ...state }, words) {
+  el.flip.hidden = !media.flip || media.camera !== "on";
+  el["devices-heard"].hidden = !isHeard({ media, ...state });
+  drawToggle(el.torch, media.torch, words);
+  el.zoom.hidden = media.zoom === null;
+  if (media.zoom) Object.assign(input("zoom-value"), media.zoom);
+}
+
+/** @param {HTMLElement} button @param {boolean | null} on  `null`: there is nothing to switch @param {Words} words */
+export function drawToggle(button, on, words) {
+  button.hidden = on === null;
+  button.setAttribute("aria-checked", String(on));
+  put(button.querySelector(".status"), words[`status.${on ? "on" : "off"}`]);
 }
 
 /**
  * A device's state: symbol and word.
  * @param {HTMLElement} tile
- * @param {"microphone" | "camera"} device
+ * @param {"microphone" | "camera" | "heard"} device
  * @param {string | null} status
  * @param {Words} words
  */
@@ -56,7 +85,7 @@ export function drawState(tile, device, status, words) {
   if (!place.firstChild) place.append(...clone("state").childNodes);
   place.hidden = status === null;
   place.dataset.status = status ?? "";
-  place.querySelector("use")?.setAttribute("href", `#i-${device}${status === "on" ? "" : "-off"}`);
+  place.querySelector("use")?.setAttribute("href", `#i-${device}${status === "on" || device === "heard" ? "" : "-off"}`);
   put(place.querySelector("span"), status && words[`device.${device}.${status}`]);
 }
 
@@ -72,7 +101,7 @@ function drawChoice(label, state, words) {
     && wanted.every(({ id, text }, at) => select.options[at].value === id && select.options[at].text === text);
   if (!same) select.replaceChildren(...wanted.map(({ id, text }) => new Option(text, id)));
   const chosen = state.media.chosen[kind];
-  if (chosen && select.value !== chosen) select.value = chosen;
+  if (select.value !== chosen && choices.some(({ id }) => id === chosen)) select.value = chosen;
 }
 
 /** @param {string} device */

@@ -23,6 +23,7 @@ export function fresh() {
     microphone: true,
     camera: true,
     quality: "automatic",
+    shortcuts: true,
   };
 }
 

@@ -6,6 +6,7 @@
 
 import { format, fromFragment, fromInput, problem } from "../shared/code.js";
 import { Media } from "../shared/media.js";
+import { loudness, Sound } from "../shared/sound.js";
 import { generateKeys, seal, unseal } from "../shared/seal.js";
 import { messages, Signaling } from "../shared/signaling.js";
 import { forget, fresh, keepLanguage, language, load, save } from "./kept.js";
@@ -21,6 +22,7 @@ const TICK_MS = 15_000;
 const NOTICE_MS = 10_000;
 /** Whoever does not want to is not asked for ever. */
 const ASKED_MS = 60_000;
+const METER_MS = 80;
 
 let state = initialState();
 let words = /** @type {Record<string, string> | null} */ (null);
@@ -37,20 +39,22 @@ let consultation = "";
 let incarnation = /** @type {number | undefined} */ (undefined);
 /** The set of partners; its modules come while the user is still busy with name and camera. */
 let peers = /** @type {Peers | null} */ (null);
+let comforts = /** @type {import("./comforts.js").Comforts | null} */ (null);
 let soundBlocked = false;
 let relook = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
 let hideNotice = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
 let unask = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
-let wakeLock = /** @type {Promise<WakeLockSentinel> | null} */ (null);
+let metering = /** @type {ReturnType<typeof setInterval> | undefined} */ (undefined);
 
 const media = new Media({ microphone: true, camera: true });
+const sound = new Sound();
 const signaling = new Signaling(location.origin.replace(/^http/, "ws") + "/ws", () => greeting());
 
 start();
 
 function start() {
   speak(language() ?? preferredLanguage());
-  view.mount((action) => (ON_ACTION[action.type] ?? dispatch)(action));
+  view.mount(act);
   fetch("/practice.json")
     .then((answer) => answer.json())
     .then((practice) => dispatch({ type: "practice", practice }))
@@ -65,6 +69,11 @@ function start() {
   enter();
 }
 
+/** What the user does. @param {Action} action */
+function act(action) {
+  (ON_ACTION[action.type] ?? dispatch)(action);
+}
+
 /** A link, or a reload in the middle, or nothing: then the code is asked for. */
 function enter() {
   const link = fromFragment(location.hash);
@@ -73,6 +82,7 @@ function enter() {
     kept = saved;
     media.wish({ microphone: kept.microphone, camera: kept.camera });
     dispatch({ type: "quality", quality: kept.quality });
+    dispatch({ type: "set", change: { shortcuts: kept.shortcuts } });
     if (kept.stage === "end") dispatch({ type: "ended", end: kept.end, role: kept.role });
     else rejoin();
   } else if (link) {
@@ -131,6 +141,7 @@ function dispatch(action) {
   state = reduce({ ...state, now: Date.now() }, action);
   if (words) view.render(state, words);
   if (before.screen !== state.screen) onScreen(before.screen);
+  if (before.panel !== state.panel) meter();
   if (state.notice && state.notice !== before.notice) {
     clearTimeout(hideNotice);
     hideNotice = setTimeout(() => dispatch({ type: "clearNotice" }), NOTICE_MS);
@@ -148,10 +159,20 @@ function onScreen(before) {
   if (screen === "early") planRelook();
   if (["code", "problem", "early", "end"].includes(screen)) media.stop();
   if (screen === "check") media.start();
-  media.meter(screen === "check");
-  if (screen === "room") media.tune();
-  if (screen === "call" && before === "waiting") media.comeIn();
-  keepAwake();
+  comforts?.attend(screen === "call");
+  meter();
+  if (screen === "room") sound.tune();
+  if (screen === "call" && before === "waiting") sound.comeIn();
+  showHushed();
+}
+
+/** The level is on the screen where devices are checked or chosen. */
+function meter() {
+  const metered = state.screen === "check" || state.panel === "devices";
+  if (metered === (metering !== undefined)) return;
+  clearInterval(metering);
+  metering = metered ? setInterval(() => view.level(loudness(sound.level()?.rms ?? 0)), METER_MS) : undefined;
+  if (state.screen !== "call") sound.measure(metered ? media.ear() : null); // in the call it is measured anyway
 }
 
 function listen() {
@@ -160,8 +181,12 @@ function listen() {
   signaling.addEventListener("closed", (event) =>
     dispatch({ type: "signaling", signaling: "closed", code: /** @type {CustomEvent} */ (event).detail }));
   signaling.addEventListener("message", (event) => onMessage(/** @type {CustomEvent} */ (event).detail));
-  media.addEventListener("change", onMedia);
-  media.addEventListener("level", (event) => view.level(/** @type {CustomEvent} */ (event).detail));
+  media.addEventListener("change", (event) => onMedia(/** @type {CustomEvent} */ (event).detail));
+  media.addEventListener("switched", (event) => {
+    const { device, label } = /** @type {CustomEvent} */ (event).detail;
+    dispatch({ type: "notice", key: `device.${device}.switched`, values: { label } });
+  });
+  sound.addEventListener("change", showHushed);
   setInterval(() => state.knocks.length > 0 && dispatch({ type: "tick" }), TICK_MS); // "waiting for 3 min"
   window.addEventListener("online", () => signaling.renew());
   window.addEventListener("hashchange", () => {
@@ -175,7 +200,6 @@ function listen() {
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState !== "visible") return;
     if (state.signaling === "down") signaling.renew();
-    keepAwake();
   });
 }
 
@@ -251,7 +275,7 @@ const ON_ACTION = {
     );
   },
   askDevices: () => media.start(),
-  tryOut: () => media.tryOut().catch(report),
+  tryOut: () => sound.tryOut(state.media.chosen.speaker).catch(report),
   choose: ({ kind, id }) => media.choose(kind, id),
   device({ device, on }) {
     media.set(device, on);
@@ -263,6 +287,25 @@ const ON_ACTION = {
     kept.quality = state.quality;
     if (greeting()?.type === "join") save(kept);
     peers?.pace();
+  },
+  flip() {
+    dispatch({ type: "panel", panel: "none" });
+    media.flip();
+  },
+  adjust: ({ wish }) => media.adjust(wish).catch(report),
+  torch: ({ on }) => media.adjust({ torch: on }).catch(report),
+  fullScreen() {
+    dispatch({ type: "panel", panel: "none" });
+    comforts?.fill(!state.display.full).catch(report);
+  },
+  float() {
+    dispatch({ type: "panel", panel: "none" });
+    comforts?.float(!state.display.floating).catch(report);
+  },
+  shortcuts({ on }) {
+    kept.shortcuts = on;
+    dispatch({ type: "set", change: { shortcuts: on } });
+    if (greeting()?.type === "join") save(kept);
   },
   join,
   rejoin,
@@ -295,15 +338,15 @@ const ON_ACTION = {
     peers?.askMute(seat);
   },
   nextCorner: () => dispatch({ type: "corner", corner: CORNERS[(CORNERS.indexOf(state.corner) + 1) % CORNERS.length] }),
-  gesture: () => media.hushed && media.wake(),
+  gesture: () => sound.hushed && sound.wake(),
   wake() {
     soundBlocked = false;
     view.unmute();
-    media.wake().then(onMedia);
+    sound.wake().then(showHushed);
   },
   soundBlocked() {
     soundBlocked = true;
-    dispatch({ type: "hushed", hushed: true });
+    showHushed();
   },
 };
 
@@ -329,8 +372,9 @@ function finish() {
 // ---- partners ----
 
 async function loadSet() {
-  const { Peers } = await import("./peers.js");
+  const [{ Peers }, { Comforts }] = await Promise.all([import("./peers.js"), import("./comforts.js")]);
   peers = new Peers({ media, signaling, state: () => state, dispatch, certificates: () => certificates, onStreams: showStreams });
+  comforts = new Comforts({ media, sound, peers, state: () => state, dispatch, act, picture: view.largePicture });
 }
 
 /** @param {Message} welcome */
@@ -341,11 +385,20 @@ function useWelcome(welcome) {
   peers?.keepHolders(welcome);
 }
 
-function onMedia() {
+/** @param {Promise<unknown>[]} taking  a track that was replaced waits for it */
+function onMedia(taking) {
   dispatch({ type: "media", media: media.summary() });
-  if (state.hushed !== (media.hushed || soundBlocked)) dispatch({ type: "hushed", hushed: media.hushed || soundBlocked });
-  peers?.useMedia().catch(report);
+  if (state.screen === "check") sound.measure(media.ear());
+  const taken = peers?.useMedia();
+  taken?.catch(report);
+  taking.push(...(taken ? [taken] : []));
   showStreams();
+}
+
+/** In the call nothing but the partners' voices waits for a click: what is measured there may. */
+function showHushed() {
+  const hushed = soundBlocked || (state.screen !== "call" && sound.hushed);
+  if (hushed !== state.hushed) dispatch({ type: "hushed", hushed });
 }
 
 function showStreams() {
@@ -373,7 +426,7 @@ async function onName({ knock, from, sealed }) {
 const heard = new Set();
 /** @param {string} knock */
 function onKnock(knock) {
-  if (state.screen !== "call" && !heard.has(knock)) media.knock(); // R08: never during a call
+  if (state.screen !== "call" && !heard.has(knock)) sound.knock(); // R08: never during a call
   heard.add(knock);
 }
 
@@ -384,16 +437,6 @@ function planRelook() {
   clearTimeout(relook);
   const left = Date.parse(state.opensAt ?? "") + 1000 - Date.now(); // the wire rounds seconds down
   relook = setTimeout(talk, left > 0 ? Math.min(left, 60_000) : 5000);
-}
-
-/** During a call the screen stays on, where the browser can. */
-function keepAwake() {
-  if (state.screen === "call" && document.visibilityState === "visible") {
-    wakeLock ??= navigator.wakeLock?.request("screen") ?? null;
-    wakeLock?.then((lock) => lock.addEventListener("release", () => (wakeLock = null)), () => (wakeLock = null));
-  } else {
-    wakeLock?.then((lock) => lock.release(), () => {});
-  }
 }
 
 /** @param {string} language */

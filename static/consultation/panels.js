@@ -1,5 +1,6 @@
 /** The dialogs of the call, and who waits at the door. */
 
+import { drawToggle } from "./controls.js";
 import { all, el, keyed, part, put } from "./dom.js";
 import { isGroup, knockName, locked, say, who } from "./words-of.js";
 
@@ -27,6 +28,7 @@ export function drawPanels(state, words) {
     if (open && !panel.open) panel.showModal();
     if (!open && panel.open) panel.close();
   }
+  drawHelps(state, words);
   el["arrivals-empty"].hidden = state.knocks.length > 0;
   const group = isGroup(state);
   el.arrange.hidden = group;
@@ -39,6 +41,17 @@ export function drawPanels(state, words) {
     ask.hidden = !group || peer.role === "doctor" || peer.microphone !== true;
     section.setAttribute("aria-label", who(peer, words));
   });
+}
+
+/** @param {State} state @param {Words} words */
+function drawHelps({ display, shortcuts, peers }, words) {
+  const { full, floating } = display;
+  el["full-screen"].hidden = full === null;
+  put(el["full-screen"].querySelector("span"), words[full ? "more.notFull" : "more.full"]);
+  el.float.hidden = floating === null || !Object.values(peers).some(({ camera }) => camera);
+  put(el.float.querySelector("span"), words[floating ? "more.notFloat" : "more.float"]);
+  drawToggle(el.shortcuts, shortcuts, words);
+  el["keys-list"].hidden = !shortcuts;
 }
 
 /** @param {State} state @param {Words} words */

@@ -23,6 +23,7 @@ import { holds } from "./state.js";
  * @property {Gauge} gauge
  * @property {Sending} sending
  * @property {State["picture"]} picture  as it goes to this partner
+ * @property {string} said  the state that its page was told last
  * @property {ReturnType<typeof setTimeout>} [blocked]
  * @property {string} [heard]  the last packet of sound that was looked at
  */
@@ -67,6 +68,16 @@ export class Peers {
     return new Map([...this.#partners.values()].flatMap(({ seat, stream }) => (stream ? [[seat, stream]] : [])));
   }
 
+  /** For whoever reads their statistics, by seat. @returns {Map<number, RTCPeerConnection>} */
+  connections() {
+    return new Map([...this.#partners.values()].map(({ seat, peer }) => [seat, peer.connection]));
+  }
+
+  /** @param {number} seat @param {Told} message @returns {boolean} whether it could be said */
+  tell(seat, message) {
+    return this.#partners.get(seat)?.peer.tell(message) ?? false;
+  }
+
   /**
    * `peer`: a partner is present, as the page already known or as a new one.
    * @param {Message} message
@@ -89,7 +100,7 @@ export class Peers {
       stream: media.stream,
       tracks: { audio: media.track("audio"), video: media.track("video") },
     });
-    const partner = { peer, seat, incarnation, key, stream: null, gauge: new Gauge(), sending: new Sending(), picture: own.picture };
+    const partner = { peer, seat, incarnation, key, stream: null, gauge: new Gauge(), sending: new Sending(), picture: own.picture, said: "" };
     this.#partners.set(seat, partner);
     this.#follow(partner);
     this.#listening ??= setInterval(() => this.#listen(), HEAR_MS);
@@ -126,16 +137,17 @@ export class Peers {
   /** The own tracks or their states have changed. */
   async useMedia() {
     const { media } = this.#page;
-    for (const { peer } of [...this.#partners.values()]) {
-      await peer.setTrack("audio", media.track("audio"));
-      await peer.setTrack("video", media.track("video"));
-    }
+    const taking = [...this.#partners.values()].flatMap(({ peer }) => [
+      peer.setTrack("audio", media.track("audio")),
+      peer.setTrack("video", media.track("video")),
+    ]);
     this.tellState();
+    await Promise.all(taking);
   }
 
-  /** Tells every partner what we send and show. */
+  /** Tells every partner what we send and show, if that is new. */
   tellState() {
-    for (const partner of this.#partners.values()) partner.peer.tell(this.#ownState(partner));
+    for (const partner of this.#partners.values()) this.#tellState(partner);
   }
 
   /** Once a second, and when the user wants another quality: what each line carries decides what goes over it. */
@@ -215,7 +227,7 @@ export class Peers {
       partner.stream = stream;
       onStreams();
     });
-    on("open", () => peer.tell(this.#ownState(partner)));
+    on("open", () => this.#tellState(partner));
     on("told", (message) => TOLD[message.type]?.(partner, message, dispatch));
     on("path", (path) => dispatch({ type: "peer", seat, change: { path } }));
     on("link", (link) => {
@@ -270,7 +282,14 @@ export class Peers {
     if (plan.ask) peer.tell({ type: "ask", what: "less" });
     if (plan.picture === partner.picture) return;
     partner.picture = plan.picture;
-    peer.tell(this.#ownState(partner));
+    this.#tellState(partner);
+  }
+
+  /** @param {Partner} partner */
+  #tellState(partner) {
+    const message = this.#ownState(partner);
+    const text = JSON.stringify(message);
+    if (text !== partner.said && partner.peer.tell(message)) partner.said = text;
   }
 
   /** @param {Partner} partner @returns {Told} */
@@ -304,6 +323,7 @@ const TOLD = {
     if (what === "mute") dispatch({ type: "asked", seat });
     if (what === "less") sending.less(performance.now());
   },
+  hears: ({ seat }, { heard }, dispatch) => dispatch({ type: "peer", seat, change: { hearsUs: heard === true } }),
 };
 
 /**

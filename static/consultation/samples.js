@@ -14,11 +14,14 @@ const ready = {
   trouble: { microphone: null, camera: null },
   devices: {
     microphones: [{ id: "m1", label: "Headset" }, { id: "m2", label: "Tisch-Mikrofon" }],
-    cameras: [{ id: "c1", label: "Frontkamera" }, { id: "c2", label: "Rückkamera" }],
+    cameras: [{ id: "c1", label: "Frontkamera", facing: "user" }, { id: "c2", label: "Rückkamera", facing: "environment" }],
     speakers: [{ id: "s1", label: "Lautsprecher" }],
   },
   chosen: { microphone: "m1", camera: "c1", speaker: "s1" },
   mirror: true,
+  flip: true,
+  torch: null,
+  zoom: null,
 };
 
 /** @type {State["knocks"][number]} */
@@ -64,6 +67,7 @@ const arrived = {
   opensAt: "2026-11-21T08:30:00Z",
   expiresAt: "2026-11-22T09:00:00Z",
   signaling: "up",
+  display: { full: false, floating: false },
 };
 
 /** @type {Partial<State>} */
@@ -167,6 +171,14 @@ const samples = [
     ...patientCall,
     media: media({ microphone: "missing", camera: "missing", trouble: { microphone: "none", camera: "none" } }),
   }],
+  ...hints(),
+  ["call-heard", withPartner({ hearsUs: true })],
+  ["call-held", { ...patientCall, media: media({ microphone: "interrupted", camera: "interrupted" }) }],
+  ["call-held-camera", { ...patientCall, media: media({ camera: "interrupted" }) }],
+  ["call-devices", { ...withPartner({ hearsUs: true }), panel: "devices", media: media({ torch: true, zoom: { min: 1, max: 5, step: 0.1, value: 2 } }) }],
+  ["call-camera-changed", { ...patientCall, notice: { id: 1, key: "device.camera.switched", values: { label: "Frontkamera" } } }],
+  ["call-microphone-changed", { ...patientCall, notice: { id: 1, key: "device.microphone.switched", values: { label: "Tisch-Mikrofon" } } }],
+  ["call-menu-full", { ...patientCall, panel: "more", shortcuts: false, display: { full: true, floating: true } }],
   ["call-alone", { ...patientCall, peers: {} }],
   ["call-menu", { ...patientCall, panel: "more" }],
   ["call-doctor", doctorCall],
@@ -201,6 +213,17 @@ const samples = [
 
 /** @type {{ name: string, state: State }[]} */
 export const STATES = samples.map(([name, change]) => ({ name, state: { ...arrived, ...change } }));
+
+/** @returns {[string, Partial<State>][]} */
+function hints() {
+  const none = { silent: false, mutedSpeaking: false, unheard: false, echo: false };
+  const names = /** @type {(keyof typeof none)[]} */ (Object.keys(none));
+  return names.map((name) => [`call-hint-${name}`, {
+    ...patientCall,
+    hints: { ...none, [name]: true },
+    media: media({ microphone: name === "mutedSpeaking" ? "off" : "on" }),
+  }]);
+}
 
 /** @returns {[string, Partial<State>][]} every trouble that a device can have, as the check shows it */
 function troubles() {

@@ -6,7 +6,7 @@
 
 import { DEVICES, drawState } from "./controls.js";
 import { all, clone, el, keyed, part, put } from "./dom.js";
-import { CORNERS } from "./state.js";
+import { CORNERS, hintIn } from "./state.js";
 import { darknessOf, isGroup, pathOf, say, troubleOf, who } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */
@@ -55,7 +55,10 @@ export function drawCall(state, words) {
   put(el["call-link"], broken && key && say(words, key, { who: who(broken, words) }));
   const offline = { down: "signaling.inCall", closed: "signaling.closed" }[String(state.signaling)];
   put(el["call-offline"], offline && words[offline]);
-  put(el["call-trouble"], troubleOf(state, words));
+  const trouble = troubleOf(state, words);
+  const hint = hintIn(state);
+  put(el["call-trouble"], trouble);
+  put(el["call-hint"], !trouble && hint && words[hint]);
   el.asked.hidden = !state.asked;
   const picture = peers.length > 0 ? state.picture : "on";
   put(el["call-picture"], picture !== "on" && words[`picture.${picture}`]);
@@ -183,8 +186,15 @@ export function drawPictures(state) {
     show(picture(tile), stream?.getVideoTracks() ?? []);
     show(sound, stream?.getAudioTracks() ?? []);
     const { speaker } = state.media.chosen;
-    if (speaker && sound.sinkId !== speaker) sound.setSinkId?.(speaker).catch(() => {}); // pulled meanwhile: the default
+    if ((sound.sinkId ?? "") !== speaker) sound.setSinkId?.(speaker).catch(() => {}); // pulled meanwhile: the default
   }
+}
+
+/** The partner's picture, the largest if there are several. @returns {HTMLVideoElement | null} */
+export function largePicture() {
+  const area = (/** @type {HTMLElement} */ video) => video.clientWidth * video.clientHeight;
+  const pictures = [...el.partners.querySelectorAll("video")].filter(({ videoWidth }) => videoWidth > 0);
+  return pictures.sort((a, b) => area(b) - area(a))[0] ?? null;
 }
 
 /** @param {HTMLElement} tile */

@@ -15,6 +15,9 @@ export const CORNERS = ["end-top", "end-bottom", "start-bottom", "start-top"];
 /** What a person can mend in the code field; the rest needs a screen of its own. */
 const CODE_FIELD = ["code-empty", "code-length", "code-typo", "code-unknown"];
 
+/** What stands in the way of being heard comes first. @type {(keyof State["hints"])[]} */
+const HINTS = ["mutedSpeaking", "silent", "unheard", "echo"];
+
 /** @returns {State} */
 export function initialState() {
   return {
@@ -39,6 +42,9 @@ export function initialState() {
       devices: { microphones: [], cameras: [], speakers: [] },
       chosen: { microphone: "", camera: "", speaker: "" },
       mirror: true,
+      flip: false,
+      torch: null,
+      zoom: null,
     },
     relayedOnly: false,
     quality: "automatic",
@@ -48,7 +54,8 @@ export function initialState() {
     asked: false,
     pinned: null,
     speaker: null,
-    hints: { silent: false, mutedSpeaking: false, echo: false },
+    hints: { silent: false, mutedSpeaking: false, unheard: false, echo: false },
+    display: { full: null, floating: null },
     shortcuts: true,
     hushed: false,
     signaling: "idle",
@@ -88,7 +95,7 @@ const STEPS = {
       ? announce({ ...state, name, problem: "name-missing" }, "welcome.nameMissing")
       : { ...state, name: name.trim(), problem: null, screen: "check" },
   join: (state) => ({ ...state, joining: true }),
-  media: (state, { media }) => ({ ...state, media, asked: state.asked && media.microphone === "on" }),
+  media: (state, { media }) => changeMedia(state, media),
   hushed: (state, { hushed }) => ({ ...state, hushed }),
   signaling: (state, { signaling, code }) => changeSignaling(state, signaling, code),
   link: (state, { seat, link }) => changeLink(state, seat, link),
@@ -99,7 +106,7 @@ const STEPS = {
   quality: (state, { quality }) =>
     changePicture({ ...state, quality }, quality === "sound" ? "sound" : state.picture === "sound" ? "on" : state.picture),
   picture: (state, { picture }) => changePicture(state, picture),
-  hints: (state, { change }) => ({ ...state, hints: { ...state.hints, ...change } }),
+  hints: (state, { change }) => hint(state, change),
   set: (state, { change }) => ({ ...state, ...change }),
   named: (state, action) => nameSomebody(state, action),
   panel: (state, { panel }) => ({ ...state, panel }),
@@ -150,6 +157,39 @@ export const SERVER = {
   ice: (state) => state,
   probe: (state) => state,
 };
+
+/** In the call a new trouble is said. @param {State} state @param {State["media"]} media @returns {State} */
+function changeMedia(state, media) {
+  const next = { ...state, media, asked: state.asked && media.microphone === "on" };
+  const trouble = troubleIn(next);
+  return state.screen === "call" && trouble && trouble !== troubleIn(state) ? announce(next, trouble) : next;
+}
+
+/**
+ * What is wrong with the devices: a key of the words.
+ * @param {State} state
+ */
+export function troubleIn({ media }) {
+  const { microphone, camera } = media.trouble;
+  if (microphone && microphone === camera) return `trouble.${camera}.both`;
+  if (microphone) return `trouble.${microphone}.microphone`;
+  if (camera && media.camera !== "off") return `trouble.${camera}.camera`;
+  const held = ["microphone", "camera"].find((device) => media[/** @type {"microphone" | "camera"} */ (device)] === "interrupted");
+  return held ? `held.${held}` : null;
+}
+
+/** @param {State} state @param {Partial<State["hints"]>} change @returns {State} */
+function hint(state, change) {
+  const next = { ...state, hints: { ...state.hints, ...change } };
+  const key = hintIn(next);
+  return key && key !== hintIn(state) ? announce(next, key) : next;
+}
+
+/** The one hint that matters most: a key of the words. @param {State} state */
+export function hintIn({ hints }) {
+  const first = HINTS.find((name) => hints[name]);
+  return first ? `hint.${first}` : null;
+}
 
 /**
  * Where somebody whose code is good goes first. A page that already went on stays where it is.

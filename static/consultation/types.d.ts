@@ -121,8 +121,10 @@ export interface State {
   pinned: number | "own" | null;
   /** Who speaks. */
   speaker: number | "own" | null;
-  /** Something to say about the own devices: a silent microphone, words spoken while muted, an echo. */
-  hints: { silent: boolean; mutedSpeaking: boolean; echo: boolean };
+  /** Something to say about the own devices: a silent microphone, words spoken while muted or heard by nobody, an echo. */
+  hints: import("../shared/hearing.js").Hints;
+  /** Whether the call fills the screen, and its picture floats. */
+  display: import("../shared/screen.js").Summary;
   /** Keyboard shortcuts are on. */
   shortcuts: boolean;
   /** Sound waits for a click. */
@@ -166,4 +168,5 @@ export interface Kept {
   microphone: boolean;
   camera: boolean;
   quality: State["quality"];
+  shortcuts: boolean;
 }

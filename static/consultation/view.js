@@ -11,7 +11,8 @@ import { drawKnocks, drawPanels, mountPanels } from "./panels.js";
 import { drawCall, drawPictures, mountStage } from "./stage.js";
 import { say, sentence, titleOf, troubleOf, when } from "./words-of.js";
 
-export { attach, unmute } from "./stage.js";
+export { level } from "./controls.js";
+export { attach, largePicture, unmute } from "./stage.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Words} Words */
@@ -37,17 +38,12 @@ export function mount(listener) {
   emit = listener;
   document.addEventListener("click", onClick);
   document.addEventListener("change", onChange);
+  input("zoom-value").addEventListener("input", () => emit({ type: "adjust", wish: { zoom: input("zoom-value").valueAsNumber } }));
   form("code-form", () => emit({ type: "submitCode", code: input("code").value }));
   form("name-form", () => emit({ type: "submitName", name: input("name").value }));
   mountPanels(listener);
   mountStage(listener);
   for (const type of ["pointermove", "pointerdown", "keydown"]) document.addEventListener(type, onAwake);
-}
-
-/** @param {number} value  0 to 1 */
-export function level(value) {
-  el["level-bar"].style.setProperty("--level", value.toFixed(2));
-  el.level.setAttribute("aria-valuenow", String(Math.round(value * 100)));
 }
 
 /** @param {State} state @param {Words} words */

@@ -1,5 +1,7 @@
 /** What the page knows, put into words: pure, out of a catalogue of `shared/words/`. */
 
+import { troubleIn } from "./state.js";
+
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").PeerState} PeerState */
 /** @typedef {import("./types.js").Knock} Knock */
@@ -42,11 +44,15 @@ export function darknessOf({ camera, picture }, quality) {
  * @param {State} state
  * @param {Words} words
  */
-export function troubleOf({ media }, words) {
-  const { microphone, camera } = media.trouble;
-  if (microphone && microphone === camera) return words[`trouble.${camera}.both`];
-  if (microphone) return words[`trouble.${microphone}.microphone`];
-  return camera && media.camera !== "off" ? words[`trouble.${camera}.camera`] : null;
+export function troubleOf(state, words) {
+  const key = troubleIn(state);
+  return key && words[key];
+}
+
+/** Whether everybody's page says that our voice arrives. @param {State} state */
+export function isHeard({ media, peers }) {
+  const partners = Object.values(peers).filter(({ link }) => link === "connected");
+  return media.microphone === "on" && partners.length > 0 && partners.every(({ hearsUs }) => hearsUs === true);
 }
 
 /** @param {{ name: string | null, role: string }} person @param {Words} words */

@@ -1,56 +1,85 @@
 /**
  * Camera, microphone and speaker of this page: asks for them (together, then apart, so that a missing camera never
- * costs the sound), switches them, notices when one vanishes, measures the level, and makes the two soft sounds.
+ * costs the sound), switches and changes them without a gap, notices when one vanishes, comes back or falls silent.
  * Wishes are `ideal`, never `exact`. Nothing is stored and nothing leaves the page from here.
  *
- * Events: `change` (tracks, devices, problems or wishes changed; read {@link Media#summary} and {@link Media#track}),
- * `level` (detail: 0 to 1, while {@link Media#meter} is on).
+ * Events: `change` (tracks, devices, problems or wishes changed; read {@link Media#summary} and {@link Media#track}; the
+ * detail is a list for promises: a track that was replaced is stopped when they are settled), `switched` (the device in
+ * use was lost, and another took its place; detail: { device, label }).
  */
 
+import { better, facing, flippable, opposite } from "./cameras.js";
+
 /** @typedef {"microphone" | "camera"} Device */
+/** @typedef {"asking" | "on" | "off" | "missing" | "interrupted"} Status  `interrupted`: there, but the system holds it (a phone call) */
 /**
  * Why a device is not there: blocked in the browser, blocked by the operating system, in use by another program,
  * none connected.
  * @typedef {"browser" | "system" | "in-use" | "none"} Trouble
  */
 /** @typedef {{ id: string, label: string }} Choice */
+/** @typedef {{ min: number, max: number, step: number, value: number }} Zoom */
 /**
  * @typedef {object} Summary
- * @property {"asking" | "on" | "off" | "missing"} microphone
- * @property {"asking" | "on" | "off" | "missing"} camera
+ * @property {Status} microphone
+ * @property {Status} camera
  * @property {Record<Device, Trouble | null>} trouble
- * @property {{ microphones: Choice[], cameras: Choice[], speakers: Choice[] }} devices
+ * @property {{ microphones: Choice[], cameras: import("./cameras.js").Camera[], speakers: Choice[] }} devices
  * @property {{ microphone: string, camera: string, speaker: string }} chosen
  * @property {boolean} mirror  the own picture is shown as in a mirror unless the camera looks away from the user
+ * @property {boolean} flip  there is a camera for each direction
+ * @property {boolean | null} torch  `null`: this camera has none
+ * @property {Zoom | null} zoom
  */
 
-const LEVEL_MS = 80;
 /** @type {Record<Device, "audio" | "video">} */
 const KIND = { microphone: "audio", camera: "video" };
+/** @type {Device[]} */
+const DEVICES = ["microphone", "camera"];
+const LISTS = /** @type {const} */ ({ microphone: "microphones", camera: "cameras" });
+/** A connection that is just closing may never say that it has taken the new track. */
+const HANDED_OVER_MS = 1000;
+/**
+ * Chromium keeps the microphone in use while a track is muted, so a clone may listen whether somebody speaks. Firefox
+ * and Safari let go of it and its light goes out: there mute keeps that promise, and nobody listens.
+ */
+const LISTENS_MUTED = "userAgentData" in navigator;
 
 export class Media extends EventTarget {
   /** Holds the own live tracks; also names them as belonging together. */
   stream = new MediaStream();
   #wanted;
+  /** What is used. */
   #chosen = { microphone: "", camera: "", speaker: "" };
+  /** What the user chose, or had first: taken again when it comes back. */
+  #picked = { microphone: "", camera: "", speaker: "" };
+  /** @type {import("./cameras.js").Facing} */
+  #facing = "user";
   /** @type {Summary["devices"]} */
   #devices = { microphones: [], cameras: [], speakers: [] };
+  #all = /** @type {MediaDeviceInfo[]} */ ([]);
   /** @type {Record<Device, Trouble | null>} */
   #trouble = { microphone: null, camera: null };
   /** @type {Set<Device>} */
   #asking = new Set();
   /** Grows with every stop: what the browser grants for an earlier life is switched off again at once. */
   #life = 0;
-  #context = /** @type {AudioContext | null} */ (null);
-  /** @type {{ source: MediaStreamAudioSourceNode, timer: ReturnType<typeof setInterval> } | null} */
-  #metering = null;
-  #metered = false;
+  /** Replaced, and still on until the connections have the new ones. @type {Set<MediaStreamTrack>} */
+  #leaving = new Set();
+  #overhearing = false;
+  /** Listens while the microphone is off. @type {{ of: MediaStreamTrack, clone: MediaStreamTrack } | null} */
+  #ear = null;
 
   /** @param {Record<Device, boolean>} wanted  which of them are to be on */
   constructor(wanted) {
     super();
     this.#wanted = { ...wanted };
     navigator.mediaDevices?.addEventListener("devicechange", () => this.#plugged());
+    document.addEventListener("visibilitychange", () => {
+      // An interruption on a phone may leave a track that lives and stays silent.
+      if (document.visibilityState !== "visible") return;
+      for (const device of DEVICES) if (this.track(KIND[device])?.muted) this.renew(device);
+    });
   }
 
   /** Whether this browser lets a page ask for a camera at all; in-app browsers and plain HTTP often do not. */
@@ -85,7 +114,7 @@ export class Media extends EventTarget {
     if (device === "microphone" && track) track.enabled = on;
     if (device === "camera" && track && !on) this.#discard(track);
     this.#changed();
-    if (on && !this.track(KIND[device]) && !this.#asking.has(device)) await this.#ask([device]);
+    if (on && (!track || track.muted) && !this.#asking.has(device)) await this.renew(device);
   }
 
   /**
@@ -94,26 +123,65 @@ export class Media extends EventTarget {
    * @param {string} id  of a {@link Choice}
    */
   async choose(kind, id) {
-    this.#chosen[kind] = id;
-    if (kind === "speaker" || !this.#wanted[kind]) return this.#changed();
-    const old = this.track(KIND[kind]);
-    if (old) this.#discard(old); // phones open no second camera beside the first
-    await this.#ask([kind]);
+    this.#picked[kind] = this.#chosen[kind] = id;
+    if (kind !== "speaker" && (this.#wanted[kind] || this.track(KIND[kind]))) await this.renew(kind);
+    else this.#changed();
+  }
+
+  /** The camera that looks the other way. */
+  async flip() {
+    const { facing: now = null } = this.#devices.cameras.find(({ id }) => id === this.#chosen.camera) ?? {};
+    this.#facing = opposite(this.#look() ?? now);
+    this.#picked.camera = "";
+    await this.renew("camera");
+  }
+
+  /**
+   * A fresh track in place of the one there is. The new one first, so that nobody sees a gap; phones open no second
+   * camera or microphone beside the first.
+   * @param {Device} device
+   */
+  async renew(device) {
+    if (this.#asking.has(device)) return;
+    const old = this.track(KIND[device]);
+    if (old && matchMedia("(hover: none) and (pointer: coarse)").matches) this.#discard(old);
+    await this.#ask([device]);
+  }
+
+  /** The camera's light, and how near it looks. @param {{ torch?: boolean, zoom?: number }} wish */
+  async adjust(wish) {
+    const track = this.track("video");
+    const { torch, zoom } = this.summary();
+    const all = { ...(torch !== null && { torch }), ...(zoom && { zoom: zoom.value }), ...wish };
+    await track?.applyConstraints({ ...track.getConstraints(), advanced: [/** @type {MediaTrackConstraintSet} */ (all)] });
+    this.#changed();
   }
 
   /** Stops every track: the light goes out (R28). */
   stop() {
     this.#life++;
-    this.meter(false);
-    for (const track of this.stream.getTracks()) this.#discard(track);
+    for (const track of [...this.stream.getTracks(), ...this.#leaving]) this.#discard(track);
+    this.#leaving.clear();
     this.#asking.clear();
     this.#trouble = { microphone: null, camera: null };
+    this.#overhearing = false;
     this.#changed();
   }
 
   /** @param {"audio" | "video"} kind @returns {MediaStreamTrack | null} */
   track(kind) {
     return this.stream.getTracks().find((track) => track.kind === kind) ?? null;
+  }
+
+  /** Whether to listen while the microphone is off, where that keeps no light on. @param {boolean} on */
+  overhear(on) {
+    this.#overhearing = on && LISTENS_MUTED;
+    this.#changed();
+  }
+
+  /** What may be measured to know whether the user speaks. @returns {MediaStreamTrack | null} */
+  ear() {
+    return this.#ear?.clone ?? (this.#wanted.microphone ? this.track("audio") : null);
   }
 
   /** What the partner is told: whether he can hear and see us (R44). */
@@ -134,73 +202,25 @@ export class Media extends EventTarget {
       trouble: { ...this.#trouble },
       devices: this.#devices,
       chosen: { ...this.#chosen },
-      mirror: this.track("video")?.getSettings().facingMode !== "environment",
+      mirror: this.#look() !== "environment",
+      flip: flippable(this.#devices.cameras),
+      ...this.#lens(),
     };
   }
 
-  /**
-   * Measures the microphone's level while on.
-   * @param {boolean} on
-   */
-  meter(on) {
-    this.#metered = on;
-    if (this.#metering) {
-      clearInterval(this.#metering.timer);
-      this.#metering.source.disconnect();
-      this.#metering = null;
-    }
-    const track = this.track("audio");
-    if (!on || !track) return;
-    const context = this.#sound();
-    const source = context.createMediaStreamSource(new MediaStream([track]));
-    const analyser = context.createAnalyser();
-    analyser.fftSize = 1024;
-    source.connect(analyser);
-    const samples = new Float32Array(analyser.fftSize);
-    const timer = setInterval(() => {
-      analyser.getFloatTimeDomainData(samples);
-      this.dispatchEvent(new CustomEvent("level", { detail: loudness(samples) }));
-    }, LEVEL_MS);
-    this.#metering = { source, timer };
+  /** Which way the camera in use looks. */
+  #look() {
+    const track = this.track("video");
+    return track && facing(track.label, track.getSettings().facingMode);
   }
 
-  /** Whether sounds and the meter wait for a first click, as browsers demand. */
-  get hushed() {
-    return this.#context?.state === "suspended";
-  }
-
-  /** Makes ready for sounds; {@link Media#hushed} then tells whether they can be heard. */
-  tune() {
-    this.#sound();
-    this.#changed();
-  }
-
-  /** On a click or a key: lets sounds and the meter begin. */
-  async wake() {
-    await this.#sound().resume();
-  }
-
-  /** Somebody is at the door: two soft, low beats. */
-  knock() {
-    this.#play([[0, 196], [0.16, 174.6]]);
-  }
-
-  /** The door opens: two soft, rising tones. */
-  comeIn() {
-    this.#play([[0, 392], [0.14, 523.3]]);
-  }
-
-  /** The test tone, on the chosen speaker. */
-  async tryOut() {
-    await this.wake();
-    const context = this.#sound();
-    const out = context.createMediaStreamDestination();
-    const speaker = new Audio();
-    speaker.srcObject = out.stream;
-    if (this.#chosen.speaker) await speaker.setSinkId?.(this.#chosen.speaker);
-    await speaker.play();
-    this.#play([[0, 392], [0.3, 523.3], [0.6, 659.3]], out);
-    setTimeout(() => speaker.pause(), 2000);
+  /** @returns {Pick<Summary, "torch" | "zoom">} */
+  #lens() {
+    const track = this.track("video");
+    const can = /** @type {any} */ (track?.getCapabilities?.() ?? {}); // Firefox before 132 does not tell
+    const is = /** @type {any} */ (track?.getSettings() ?? {});
+    const { min, max, step } = can.zoom ?? {};
+    return { torch: can.torch ? is.torch === true : null, zoom: max > min ? { min, max, step: step || 0.1, value: is.zoom ?? min } : null };
   }
 
   /** @param {Device[]} devices */
@@ -215,8 +235,22 @@ export class Media extends EventTarget {
       for (const device of order) await this.#request([device], life);
     }
     if (life !== this.#life) return;
-    for (const device of devices) this.#asking.delete(device);
     await this.#recount();
+    if (devices.includes("camera")) await this.#turn(life);
+    if (life !== this.#life) return;
+    for (const device of devices) {
+      this.#asking.delete(device);
+      this.#chosen[device] = this.track(KIND[device])?.getSettings().deviceId ?? this.#chosen[device];
+    }
+    this.#picked.microphone ||= this.#physical(this.#chosen.microphone);
+    this.#changed();
+  }
+
+  /** Chromium calls the system's first microphone `default` and lists it a second time by its own id. @param {string} id */
+  #physical(id) {
+    const { groupId } = this.#all.find(({ kind, deviceId }) => kind === "audioinput" && deviceId === id) ?? {};
+    const names = this.#all.filter((device) => device.kind === "audioinput" && device.groupId === groupId);
+    return names.find(({ deviceId }) => !["default", "communications"].includes(deviceId))?.deviceId ?? id;
   }
 
   /**
@@ -232,7 +266,15 @@ export class Media extends EventTarget {
       for (const device of devices) this.#trouble[device] = null;
       return null;
     } catch (error) {
-      for (const device of devices) this.#trouble[device] = await troubleOf(error, device);
+      const held = devices.flatMap((device) => this.track(KIND[device]) ?? []);
+      if (held.length > 0 && ["NotReadableError", "AbortError"].includes(nameOf(error))) {
+        for (const track of held) this.#discard(track); // it opens only one at a time
+        return this.#request(devices, life);
+      }
+      for (const device of devices) {
+        const trouble = await troubleOf(error, device);
+        if (!this.track(KIND[device])) this.#trouble[device] = trouble;
+      }
       return error;
     }
   }
@@ -251,20 +293,31 @@ export class Media extends EventTarget {
     return devices.filter((_, index) => states[index] !== "denied");
   }
 
+  /** Some tablets give the rear camera to whoever asks for the front one: then it is asked for by its name. @param {number} life */
+  async #turn(life) {
+    const track = this.track("video");
+    if (!track || this.#picked.camera) return;
+    const granted = { id: this.#chosen.camera, label: track.label, facing: this.#look() };
+    this.#picked.camera = better(this.#devices.cameras, granted, this.#facing)?.id ?? granted.id;
+    if (this.#picked.camera === granted.id) return;
+    if (matchMedia("(hover: none) and (pointer: coarse)").matches) this.#discard(track);
+    await this.#request(["camera"], life);
+  }
+
   /** @param {Device[]} devices */
   #constraints(devices) {
-    const { microphone, camera } = this.#chosen;
+    const { microphone, camera } = this.#picked;
     return {
       audio: devices.includes("microphone") && {
         echoCancellation: { ideal: true },
         noiseSuppression: { ideal: true },
         autoGainControl: { ideal: true },
-        ...(microphone && { deviceId: { ideal: microphone } }),
+        ...(microphone && precisely(microphone)),
       },
       video: devices.includes("camera") && {
         width: { ideal: 1280 },
         height: { ideal: 720 },
-        ...(camera ? { deviceId: { ideal: camera } } : { facingMode: { ideal: "user" } }),
+        ...(has(this.#devices.cameras, camera) ? precisely(camera) : { facingMode: { ideal: this.#facing } }),
       },
     };
   }
@@ -273,19 +326,37 @@ export class Media extends EventTarget {
   #adopt(track, life) {
     const device = track.kind === "audio" ? "microphone" : "camera";
     const unwanted = device === "camera" && !this.#wanted.camera;
-    if (life !== this.#life || unwanted) return track.stop();
-    const old = this.track(device === "microphone" ? "audio" : "video");
-    if (old) this.#discard(old);
+    if (life !== this.#life || unwanted) {
+      track.stop();
+      return;
+    }
+    const old = this.track(KIND[device]);
+    if (old) this.stream.removeTrack(old);
     if (device === "microphone") track.enabled = this.#wanted.microphone;
     track.onended = () => this.#vanished(device, track);
+    track.onmute = track.onunmute = () => this.#changed();
     this.stream.addTrack(track);
     this.#chosen[device] = track.getSettings().deviceId ?? "";
-    if (device === "microphone" && this.#metered) this.meter(true);
+    const taking = this.#changed();
+    if (old) this.#leave(old, taking);
+  }
+
+  /**
+   * Stops a track as soon as the connections have the new one.
+   * @param {MediaStreamTrack} track
+   * @param {Promise<unknown>[]} taking
+   */
+  async #leave(track, taking) {
+    track.onended = null;
+    this.#leaving.add(track);
+    await Promise.race([Promise.allSettled(taking), new Promise((late) => setTimeout(late, HANDED_OVER_MS))]);
+    this.#leaving.delete(track);
+    this.#discard(track);
   }
 
   /** @param {MediaStreamTrack} track */
   #discard(track) {
-    track.onended = null;
+    track.onended = track.onmute = track.onunmute = null;
     track.stop();
     this.stream.removeTrack(track);
   }
@@ -296,69 +367,91 @@ export class Media extends EventTarget {
    * @param {MediaStreamTrack} track
    */
   async #vanished(device, track) {
+    const life = this.#life;
     this.#discard(track);
     this.#chosen[device] = "";
-    if (this.#wanted[device] || device === "microphone") await this.#ask([device]);
-    else this.#changed();
+    this.#asking.add(device);
+    await this.#recount();
+    if (life !== this.#life) return;
+    await this.#ask([device]);
+    const other = this.track(KIND[device]);
+    if (other) this.dispatchEvent(new CustomEvent("switched", { detail: { device, label: other.label } }));
   }
 
-  /** Something was plugged in or pulled. What is in use stays; what was missing is looked for again. */
+  /** Something was plugged in or pulled. What is in use stays, unless the one chosen comes back; what was missing is looked for again. */
   async #plugged() {
+    const before = this.#devices;
     await this.#recount();
-    /** @type {Device[]} */
-    const missing = ["microphone", "camera"];
-    await this.#ask(missing.filter((device) => this.#trouble[device] === "none" && this.#wanted[device]));
+    for (const device of DEVICES) {
+      const track = this.track(KIND[device]);
+      const list = LISTS[device];
+      const picked = this.#picked[device];
+      const back = has(this.#devices[list], picked) && !has(before[list], picked) && this.#chosen[device] !== picked;
+      const missing = !track && this.#wanted[device] && ["none", "in-use"].includes(this.#trouble[device] ?? "");
+      if (missing || (track && back)) await this.renew(device);
+      // Not every browser ends the track of a device that is gone.
+      else if (track && has(before[list], this.#chosen[device]) && !has(this.#devices[list], this.#chosen[device])) await this.#vanished(device, track);
+    }
   }
 
   async #recount() {
-    const all = await navigator.mediaDevices.enumerateDevices();
+    const all = (this.#all = await navigator.mediaDevices.enumerateDevices());
     /** @param {MediaDeviceKind} kind */
     const list = (kind) =>
       all
         .filter((device) => device.kind === kind && device.label !== "") // no label: not granted, so no choice yet
-        .map(({ deviceId, label }) => ({ id: deviceId, label }));
+        .map((device) => ({ id: device.deviceId, label: device.label, facing: facing(device.label, modesOf(device)) }));
     const speakers = "setSinkId" in HTMLMediaElement.prototype ? list("audiooutput") : [];
     this.#devices = { microphones: list("audioinput"), cameras: list("videoinput"), speakers };
+    this.#chosen.speaker = has(speakers, this.#picked.speaker) ? this.#picked.speaker : "";
     this.#changed();
   }
 
-  /** @param {Device} device @returns {Summary["microphone"]} */
+  /** @param {Device} device @returns {Status} */
   #status(device) {
     const track = this.track(KIND[device]);
-    if (track) return this.#wanted[device] ? "on" : "off";
-    if (this.#asking.has(device)) return this.#wanted[device] ? "asking" : "off";
-    return this.#trouble[device] ? "missing" : "off";
+    if (track && this.#wanted[device]) return track.muted ? "interrupted" : "on";
+    if (this.#asking.has(device) && this.#wanted[device]) return "asking";
+    return this.#trouble[device] && !track ? "missing" : "off";
   }
 
+  /** @returns {Promise<unknown>[]} what whoever listens does with it */
   #changed() {
-    this.dispatchEvent(new Event("change"));
+    this.#listen();
+    /** @type {Promise<unknown>[]} */
+    const taking = [];
+    this.dispatchEvent(new CustomEvent("change", { detail: taking }));
+    return taking;
   }
 
-  #sound() {
-    if (!this.#context) {
-      this.#context = new AudioContext();
-      this.#context.onstatechange = () => this.#changed();
-    }
-    return this.#context;
+  /** Makes or ends the clone that listens. */
+  #listen() {
+    const track = this.track("audio");
+    const of = this.#overhearing && !this.#wanted.microphone ? track : null;
+    if (of === (this.#ear?.of ?? null)) return;
+    this.#ear?.clone.stop();
+    this.#ear = of && { of, clone: of.clone() };
+    if (this.#ear) this.#ear.clone.enabled = true;
   }
+}
 
-  /** @param {[at: number, hertz: number][]} tones @param {AudioNode} [out] */
-  #play(tones, out) {
-    const context = this.#sound();
-    if (context.state === "suspended") return;
-    for (const [at, hertz] of tones) {
-      const tone = context.createOscillator();
-      const gain = context.createGain();
-      const begin = context.currentTime + at;
-      tone.frequency.value = hertz;
-      gain.gain.setValueAtTime(0, begin);
-      gain.gain.linearRampToValueAtTime(0.16, begin + 0.02);
-      gain.gain.exponentialRampToValueAtTime(0.001, begin + 0.45);
-      tone.connect(gain).connect(out ?? context.destination);
-      tone.start(begin);
-      tone.stop(begin + 0.5);
-    }
-  }
+/**
+ * This device, if it can be had at all: as an ideal alone it would lose against one that has the ideal size.
+ * @param {string} id
+ * @returns {MediaTrackConstraints}
+ */
+function precisely(id) {
+  return { deviceId: { ideal: id }, advanced: [{ deviceId: id }] };
+}
+
+/** @param {Choice[]} list @param {string} id */
+function has(list, id) {
+  return list.some((choice) => choice.id === id);
+}
+
+/** @param {MediaDeviceInfo} device @returns {unknown} */
+function modesOf(device) {
+  return device.kind === "videoinput" && /** @type {Partial<InputDeviceInfo>} */ (device).getCapabilities?.().facingMode;
 }
 
 /** @param {unknown} error */
@@ -391,15 +484,4 @@ async function permission(device) {
   } catch {
     return "unknown";
   }
-}
-
-/**
- * The level as the ear has it: decibels, from -60 (0) to 0 (1).
- * @param {Float32Array} samples
- */
-function loudness(samples) {
-  let sum = 0;
-  for (const sample of samples) sum += sample * sample;
-  const decibels = 10 * Math.log10(sum / samples.length + 1e-9);
-  return Math.min(1, Math.max(0, 1 + decibels / 60));
 }

@@ -102,9 +102,12 @@ export class Peer extends EventTarget {
   /**
    * Says something to the partner's page; lost while the channel is not open (`open` tells when it is).
    * @param {import("../consultation/types.js").Told} message
+   * @returns {boolean} whether it was open
    */
   tell(message) {
-    if (this.#channel?.readyState === "open") this.#channel.send(JSON.stringify(message));
+    const open = this.#channel?.readyState === "open";
+    if (open) this.#channel?.send(JSON.stringify(message));
+    return open;
   }
 
   /** The partner has just switched something off: no packets for a while prove nothing. */

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { STATES } from "../../static/consultation/samples.js";
-import { initialState, reduce } from "../../static/consultation/state.js";
+import { hintIn, initialState, reduce } from "../../static/consultation/state.js";
 import { when } from "../../static/consultation/words-of.js";
 import de from "../../static/shared/words/de.js";
 
@@ -176,6 +176,26 @@ test("nothing_happens_to_a_seat_that_is_not_there", () => {
   assert.equal(hear(state, { type: "gone", seat: 9, reason: "left" }), state);
   assert.equal(walk(state, { type: "link", seat: 9, link: "connected" }), state);
   assert.equal(walk(state, { type: "peer", seat: 9, change: { path: "direct" } }), state);
+});
+
+test("of_several_hints_the_one_that_matters_most_is_shown_and_said_once", () => {
+  let state = walk(patientInCall(), { type: "hints", change: { echo: true } });
+  assert.deepEqual([hintIn(state), state.announcement?.key], ["hint.echo", "hint.echo"]);
+  state = walk(state, { type: "hints", change: { silent: true } });
+  assert.deepEqual([hintIn(state), state.announcement?.key], ["hint.silent", "hint.silent"]);
+  const { id } = state.announcement ?? {};
+  state = walk(state, { type: "hints", change: { echo: false } });
+  assert.deepEqual([hintIn(state), state.announcement?.id], ["hint.silent", id]);
+  state = walk(state, { type: "hints", change: { silent: false } });
+  assert.deepEqual([hintIn(state), state.announcement?.id], [null, id]);
+});
+
+test("a_device_that_fails_in_the_call_is_said_and_before_the_call_only_shown", () => {
+  const { media } = initialState();
+  const broken = { ...media, camera: "missing", trouble: { ...media.trouble, camera: "none" } };
+  assert.equal(walk(initialState(), { type: "media", media: broken }).announcement, null);
+  assert.equal(walk(patientInCall(), { type: "media", media: broken }).announcement?.key, "trouble.none.camera");
+  assert.equal(walk(patientInCall(), { type: "media", media: { ...media, microphone: "interrupted" } }).announcement?.key, "held.microphone");
 });
 
 test("the_samples_have_every_screen_and_distinct_names", () => {

@@ -17,6 +17,7 @@ import puppeteer from "puppeteer-core";
  * @property {boolean} [fakeAsk]     whether the question for the camera answers itself; without, addresses are hidden behind .local names
  * @property {boolean} [autoplay]    whether sound may begin without a gesture
  * @property {boolean} [loopback]    Firefox only: whether it may call over loopback, the only way between browsers without a network of their own
+ * @property {number} [cameras]      Chromium only: how many it has, called `fake_device_0` and so on
  * @property {string} [network]      Chromium only: the network namespace it runs in
  * @property {string} [speech]       Chromium only: a WAV file for the microphone, which else beeps once a second
  * @property {string} [authority]    Firefox only: a file with a certificate authority it knows besides its own (Chromium looks in ~/.pki/nssdb)
@@ -60,9 +61,9 @@ export async function closeAll() {
  * @param {Options} options
  * @returns {Promise<import("puppeteer-core").LaunchOptions>}
  */
-async function chromium(userDataDir, { language = "de-DE", fakeAsk = true, autoplay = true, network, speech }) {
+async function chromium(userDataDir, { language = "de-DE", fakeAsk = true, autoplay = true, network, cameras = 1, speech }) {
   const args = [
-    "--use-fake-device-for-media-stream",
+    `--use-fake-device-for-media-stream=device-count=${cameras}`,
     "--mute-audio",
     "--disable-gpu",
     "--disable-quic",

@@ -72,6 +72,12 @@ export function instrument(conditions) {
       if (!seen.disobeys) super.close();
     }
   };
+  const clone = MediaStreamTrack.prototype.clone;
+  MediaStreamTrack.prototype.clone = function () {
+    const other = clone.call(this);
+    seen.tracks.push(other); // it keeps the light burning as well
+    return other;
+  };
   const stop = MediaStreamTrack.prototype.stop;
   MediaStreamTrack.prototype.stop = function () {
     if (!seen.disobeys) stop.call(this);
