@@ -198,6 +198,49 @@ test("a_device_that_fails_in_the_call_is_said_and_before_the_call_only_shown", (
   assert.equal(walk(patientInCall(), { type: "media", media: { ...media, microphone: "interrupted" } }).announcement?.key, "held.microphone");
 });
 
+test("hands_are_kept_in_the_order_of_raising_and_the_doctor_hears_of_each_once", () => {
+  const group = groupOf("doctor", 1);
+  const hand = (/** @type {number} */ seat, /** @type {boolean} */ up) => ({ type: "peer", seat, change: { hand: up } });
+  const raised = walk(group, hand(3, true), hand(2, true), hand(4, true));
+  assert.deepEqual([raised.hands, raised.announcement?.key], [[3, 2, 4], "hand.told"]);
+  assert.equal(walk(raised, hand(3, true)).announcement, raised.announcement);
+  assert.deepEqual(walk(raised, hand(3, false), hand(3, true)).hands, [2, 4, 3]);
+  assert.deepEqual(hear(raised, { type: "gone", seat: 2, reason: "left" }).hands, [3, 4]);
+  assert.deepEqual(hear(raised, { ...patientPeer, seat: 4, role: "guest", incarnation: 2 }).hands, [3, 2], "a reload lowers it");
+  const patients = groupOf("patient", 2);
+  assert.equal(walk(patients, hand(3, true)).announcement, patients.announcement);
+});
+
+test("only_a_doctor_may_ask_for_silence_and_nothing_is_switched", () => {
+  const on = /** @type {const} */ ({ ...initialState().media, microphone: "on" });
+  const group = walk(groupOf("patient", 2), { type: "media", media: on });
+  assert.equal(walk(group, { type: "asked", seat: 3 }).asked, false, "a guest");
+  assert.equal(walk(group, { type: "asked", seat: 9 }).asked, false, "nobody");
+  const asked = walk(group, { type: "asked", seat: 1 });
+  assert.deepEqual([asked.asked, asked.announcement?.key, asked.media.microphone], [true, "ask.mute", "on"]);
+  assert.equal(walk(asked, { type: "asked", seat: 1 }).announcement, asked.announcement, "said once");
+  assert.equal(walk(asked, { type: "media", media: { ...on, microphone: "off" } }).asked, false);
+  assert.equal(walk(groupOf("patient", 2), { type: "asked", seat: 1 }).asked, false, "who is silent already");
+});
+
+test("any_tile_can_be_large_the_own_one_too_and_is_put_back_by_the_same_button", () => {
+  const group = groupOf("patient", 2);
+  const pin = (/** @type {number} */ seat) => ({ type: "pin", seat });
+  assert.equal(walk(group, pin(3)).pinned, 3);
+  assert.equal(walk(group, pin(3), pin(1)).pinned, 1);
+  assert.equal(walk(group, pin(3), pin(3)).pinned, null);
+  assert.equal(walk(group, pin(NaN)).pinned, "own");
+  assert.equal(walk(group, pin(NaN), pin(NaN)).pinned, null);
+});
+
+test("what_one_partner_does_leaves_the_others_as_they_were", () => {
+  const group = walk(groupOf("doctor", 1), { type: "pin", seat: 2 }, { type: "set", change: { speaker: 2 } });
+  const gone = hear(group, { type: "gone", seat: 3, reason: "removed" });
+  assert.deepEqual([gone.peers[2], gone.peers[4], gone.pinned, gone.speaker], [group.peers[2], group.peers[4], 2, 2]);
+  const anew = hear(group, { ...patientPeer, seat: 3, role: "guest", incarnation: 2 });
+  assert.deepEqual([anew.peers[2], anew.peers[4], Object.keys(anew.peers)], [group.peers[2], group.peers[4], ["2", "3", "4"]]);
+});
+
 test("the_samples_have_every_screen_and_distinct_names", () => {
   const screens = ["browser", "call", "check", "code", "early", "end", "looking", "problem", "room", "waiting", "welcome"];
   assert.deepEqual([...new Set(STATES.map(({ state }) => state.screen))].sort(), screens);
@@ -217,6 +260,17 @@ test("the_samples_have_every_problem_and_every_end_that_has_words", () => {
   const troubles = STATES.flatMap(({ state }) => Object.values(state.media.trouble)).filter(Boolean);
   assert.deepEqual([...new Set(troubles)].sort(), [...new Set(named(/^trouble\.([a-z-]+)\./))]);
 });
+
+/**
+ * Four people, one of them this page's.
+ * @param {"doctor" | "patient"} role
+ * @param {number} seat
+ */
+function groupOf(role, seat) {
+  const roles = ["doctor", "patient", "guest", "guest"];
+  const others = roles.map((one, at) => ({ type: "peer", seat: at + 1, role: one, incarnation: 1, key: "K" })).filter((peer) => peer.seat !== seat);
+  return hear(initialState(), { ...welcome, role, seat }, ...others);
+}
 
 function patientInCall() {
   return hear(initialState(), welcome, doctorPeer);

@@ -15,7 +15,8 @@ import { Visit } from "./visit.js";
 
 /** One machine carries them all. */
 const PICTURE = { width: 320, height: 180, frameRate: 8 };
-const SAMPLE_MS = 200;
+/** Statistics of many connections cost more than the calls: they are asked for no oftener than needed. */
+const ASK_MS = 400;
 
 /**
  * Everybody waits, everybody is let in; the doctor is the first.
@@ -93,16 +94,17 @@ export async function everybodyReceives(people, { frames = 8, packets = 25, with
     });
     lacking = without.map(({ from, to }) => `${to.who} nothing new from ${from.who} (${lineOf(now, { from, to })?.state ?? `of ${now.get(to)?.lines.map(({ state }) => state)}`})`).join(", ");
     return without.length === 0 && now;
-  }, { within, why: async () => `${lacking}; ${await people[0].tell()}` });
+  }, { within, every: ASK_MS, why: async () => `${lacking}; ${await people[0].tell()}` });
 }
 
-/** @param {Visit[]} people */
-export async function sampleAll(people) {
-  for (const visit of people) await visit.sample(SAMPLE_MS);
+/** @param {Visit[]} people @param {number} every  ms */
+export async function sampleAll(people, every) {
+  for (const visit of people) await visit.sample(every);
 }
 
 /**
- * For each pair the longest time without a new frame (or, without cameras, without a new audio packet), and the packets lost.
+ * For each pair the longest time without a new frame (or, without cameras, without a new audio packet), the packets lost, and
+ * the sound that was made up for want of packets, in ms.
  * @param {Visit[]} people
  * @param {"decoded" | "packets"} what
  * @param {number} since
@@ -112,10 +114,12 @@ export async function gapsOf(people, what, since, till) {
   const own = new Map([...(await flowsOf(people))].map(([visit, flow]) => [visit, flow.own]));
   const samples = new Map(await Promise.all(people.map(async (visit) => /** @type {const} */ ([visit, await visit.samples()]))));
   return pairsOf(people).map((pair) => {
+    /** @param {keyof import("./instrument.js").Line} field */
+    const grown = (field) => Number(lines.at(-1)?.line?.[field] ?? 0) - Number(lines[0]?.line?.[field] ?? 0);
     const lines = (samples.get(pair.to) ?? [])
       .filter(({ at }) => at >= since && at <= till)
       .map(({ at, lines: all }) => ({ at, line: all.find(({ to }) => to === own.get(pair.from)) }));
-    return { pair, gap: longest(lines.map(({ at, line }) => ({ at, value: line?.[what] }))), lost: (lines.at(-1)?.line?.lost ?? 0) - (lines[0]?.line?.lost ?? 0) };
+    return { pair, gap: longest(lines.map(({ at, line }) => ({ at, value: line?.[what] }))), lost: grown("lost"), concealed: Math.round(grown("concealed")) };
   });
 }
 

@@ -157,6 +157,7 @@ export function instrument(conditions) {
  * @property {number} decoded  as in {@link Flow}, and so on
  * @property {number} packets
  * @property {number} energy
+ * @property {number} concealed  ms of sound made up for want of packets
  * @property {number} lost     packets, audio and video
  * @property {number} up       bytes sent, RTP alone
  * @property {number} down     bytes received
@@ -171,7 +172,7 @@ export async function measure() {
     const report = await connection.getStats();
     const entries = [...report.values()];
     const state = `${connection.signalingState} ${connection.iceConnectionState} ${connection.connectionState ?? ""}`;
-    const line = { to: fingerprint(connection.remoteDescription), state, decoded: 0, packets: 0, energy: 0, lost: 0, up: 0, down: 0 };
+    const line = { to: fingerprint(connection.remoteDescription), state, decoded: 0, packets: 0, energy: 0, concealed: 0, lost: 0, up: 0, down: 0 };
     flow.own = fingerprint(connection.localDescription);
     flow.lines.push(line);
     for (const entry of entries) {
@@ -187,6 +188,7 @@ export async function measure() {
       if (entry.kind !== "audio") continue;
       line.packets += entry.packetsReceived ?? 0;
       line.energy += entry.totalAudioEnergy ?? 0;
+      line.concealed += ((entry.concealedSamples ?? 0) - (entry.silentConcealedSamples ?? 0)) / 48;
     }
     flow.decoded += line.decoded;
     flow.packets += line.packets;

@@ -13,10 +13,11 @@ const ASK_AGAIN_MS = 25;
  * @param {() => Promise<T> | T} ask
  * @param {object} [options]
  * @param {number} [options.within]                     in ms
+ * @param {number} [options.every]                      asks again after so long, in ms
  * @param {() => Promise<string> | string} [options.why]  adds what was seen instead
  * @returns {Promise<Exclude<T, false | null | undefined>>} the first answer that is true
  */
-export async function until(what, ask, { within = 20_000, why = () => "" } = {}) {
+export async function until(what, ask, { within = 20_000, every = ASK_AGAIN_MS, why = () => "" } = {}) {
   const deadline = Date.now() + within;
   let trouble = "";
   do {
@@ -28,7 +29,7 @@ export async function until(what, ask, { within = 20_000, why = () => "" } = {})
       if (!isPassing(error)) throw error;
       trouble = ` (${error})`;
     }
-    await pause(ASK_AGAIN_MS);
+    await pause(every);
   } while (Date.now() < deadline);
   throw new Error(`this did not happen within ${within / 1000} s: ${what}${trouble}. ${await why()}`);
 }
