@@ -193,7 +193,7 @@ export default {
   "call.alone": "Die Praxis ist gerade nicht verbunden. Bitte bleiben Sie hier, es geht von selbst weiter.",
   "call.cameraOff": "Kamera ist aus",
   "call.noPicture": "Das Bild kommt gleich",
-  "call.pictureWeak": "Das Bild pausiert, weil die Leitung schwach ist. Der Ton geht vor.",
+  "call.pictureWeak": "Das Bild pausiert, die Leitung ist schwach.",
   "call.swap": "Bilder tauschen. Mit den Pfeiltasten verschieben.",
   "call.pin": "{who} groß zeigen",
   "call.pinOwn": "Eigenes Bild groß zeigen",

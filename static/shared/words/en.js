@@ -193,7 +193,7 @@ export default {
   "call.alone": "The practice is not connected right now. Please stay here, it goes on by itself.",
   "call.cameraOff": "Camera is off",
   "call.noPicture": "The picture is coming",
-  "call.pictureWeak": "The picture is paused because the line is weak. Sound comes first.",
+  "call.pictureWeak": "The picture is paused, the line is weak.",
   "call.swap": "Swap the pictures. Move with the arrow keys.",
   "call.pin": "Show {who} large",
   "call.pinOwn": "Show your own picture large",
