@@ -215,6 +215,8 @@ export default {
   "tile.connecting": "verbindet",
   "tile.interrupted": "unterbrochen",
   "tile.blocked": "keine Verbindung",
+  "tile.weak": "Bild pausiert",
+  "tile.sound": "nur Ton",
   "tile.speaking": "spricht",
   "tile.hand": "meldet sich",
   "tile.handInOrder": "{number}. meldet sich",

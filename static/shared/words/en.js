@@ -215,6 +215,8 @@ export default {
   "tile.connecting": "connecting",
   "tile.interrupted": "interrupted",
   "tile.blocked": "no connection",
+  "tile.weak": "picture paused",
+  "tile.sound": "sound only",
   "tile.speaking": "speaking",
   "tile.hand": "hand raised",
   "tile.handInOrder": "{number}. hand raised",
