@@ -45,7 +45,7 @@ const CREDENTIAL_MS = 10 * 60_000;
 /** No word from the broker for so long after a question: the socket is dead, whatever it says. */
 const ANSWER_MS = 2500;
 const PACE_MS = 1000;
-const NOTHING_MEASURED = { available: null, loss: null, roundTrip: null };
+const NOTHING_MEASURED = { available: null, loss: null, roundTrip: null, limited: false };
 
 export class Peers {
   #page;

@@ -198,6 +198,7 @@ const samples = [
   ["group-own-hand", group(4, { role: "patient", hand: true, hands: [3] }, { 3: { hand: true } })],
   ["group-sound-alone", group(9, { media: media({ camera: "off" }), speaker: 4 }, Object.fromEntries([2, 3, 4, 5, 6, 7, 8, 9].map((seat) => [seat, { camera: false, microphone: seat % 3 > 0 }])))],
   ["group-lines", group(5, {}, { 2: { link: "connecting", microphone: null, camera: null }, 3: { link: "interrupted" }, 4: { link: "blocked" } })],
+  ["group-pictures-weak", group(4, { picture: "weak" }, { 2: { picture: "weak" }, 3: { picture: "sound" } })],
   ["group-arrival", group(3, { knocks: [{ ...knock, knock: "g", seat: 4, role: "guest", name: "Jonas Beispiel" }] })],
   ["group-asked", group(4, { role: "patient", asked: true })],
   ["group-doctor-asked", group(4, { notice: { id: 1, key: "ask.asked", values: {} } })],

@@ -61,6 +61,7 @@ export function drawCall(state, words) {
   put(el["call-hint"], !trouble && hint && words[hint]);
   el.asked.hidden = !state.asked;
   const picture = peers.length > 0 ? state.picture : "on";
+  el.stage.dataset.picture = picture;
   put(el["call-picture"], picture !== "on" && words[`picture.${picture}`]);
   el["sound-only"].hidden = picture !== "weak";
   el["with-picture"].hidden = picture !== "sound";
@@ -107,6 +108,7 @@ function drawPartner(tile, peer, state, words) {
   }
   const group = isGroup(state);
   drawMark(tile, "link", "warning", group && peer.link !== "connected" && words[`tile.${peer.link}`]);
+  drawMark(tile, "picture", "camera-off", group && peer.camera && peer.picture !== "on" && words[`tile.${peer.picture}`]);
   drawMark(tile, "hand", "hand", peer.hand && handOf(state, peer.seat, words));
   drawSeat(tile, peer.seat, state, group ? say(words, "call.pin", { who: who(peer, words) }) : words["call.swap"], words);
 }
@@ -116,6 +118,7 @@ function drawOwn(state, words) {
   const tile = el["own-tile"];
   const group = isGroup(state);
   drawMark(tile, "link", "warning", false);
+  drawMark(tile, "picture", "camera-off", group && state.picture !== "on" && words[`tile.${state.picture}`]);
   drawMark(tile, "hand", "hand", group && state.hand && words["tile.hand"]);
   drawSeat(tile, "own", state, words[group ? "call.pinOwn" : "call.swap"], words);
   el.hand.hidden = !group || state.role === "doctor";
@@ -159,7 +162,7 @@ function handOf(state, seat, words) {
  * @param {HTMLElement} tile
  * @param {string} name
  * @param {string} icon
- * @param {string | false} text
+ * @param {string | false | null} text
  */
 function drawMark(tile, name, icon, text) {
   const place = part(tile, name);

@@ -10,6 +10,7 @@
  * @property {number | null} available  bit/s that the browser believes in; Firefox does not tell
  * @property {number | null} loss       0 to 1, of what was sent lately
  * @property {number | null} roundTrip  ms
+ * @property {boolean} limited  the picture could use more than it gets: an easy one leaves the browser's estimate low on the best of lines
  */
 /**
  * @typedef {object} Wish
@@ -158,7 +159,7 @@ export class Sending {
   }
 
   /** @param {number} now @param {Measure} measure */
-  #judge(now, { available, loss, roundTrip }) {
+  #judge(now, { available, loss, roundTrip, limited }) {
     this.#best = Math.min(roundTrip ?? Infinity, this.#best + DRIFT_MS);
     const lossy = loss !== null && loss > LOSSY;
     const tries = this.tries(now);
@@ -166,12 +167,14 @@ export class Sending {
     const queued = available === null && roundTrip !== null ? roundTrip - this.#best : 0;
     const room = available === null ? null : available - SOUND;
     const below = RUNGS[this.#rung + 1];
-    const weak = lossy || queued > 2 * QUEUED_MS || (!feeling && available !== null && available < (tries ? TRIAL.line : WEAK_LINE));
-    const tight = !feeling && below !== undefined && (room === null ? lossy || queued > QUEUED_MS : room < below.rate);
+    const poor = available !== null && available < (limited ? (tries ? TRIAL.line : WEAK_LINE) : SOUND);
+    const weak = lossy || queued > 2 * QUEUED_MS || (!feeling && poor);
+    const tight = !feeling && below !== undefined && (room === null ? lossy || queued > QUEUED_MS : limited && room < below.rate);
+    const roomy = room === null ? queued < QUEUED_MS : !limited || room >= RUNGS[this.#rung].rate;
     this.#note("weak", now, weak);
     this.#note("calm", now, !weak);
     this.#note("tight", now, tight);
-    this.#note("roomy", now, !feeling && !weak && (room === null ? queued < QUEUED_MS : room >= RUNGS[this.#rung].rate));
+    this.#note("roomy", now, !feeling && !weak && roomy);
   }
 
   /** @param {number} now @param {Measure} measure */
@@ -240,12 +243,14 @@ export class Gauge {
     this.#past.push(counted);
     if (this.#past.length > WINDOW) this.#past.shift();
     const sent = counted.sent - this.#past[0].sent;
+    const reasons = all.map(({ qualityLimitationReason }) => qualityLimitationReason).filter(Boolean);
     const transport = all.find(({ type, selectedCandidatePairId }) => type === "transport" && selectedCandidatePairId);
     const latest = told.sort((one, other) => other.timestamp - one.timestamp)[0];
     return {
       available: (transport && report.get(transport.selectedCandidatePairId)?.availableOutgoingBitrate) ?? null,
       loss: sent > 0 ? Math.max(0, counted.lost - this.#past[0].lost) / sent : null,
       roundTrip: latest?.roundTripTime === undefined ? null : 1000 * latest.roundTripTime,
+      limited: !reasons.includes("none"),
     };
   }
 }
