@@ -1,6 +1,7 @@
 /** The dialogs of the call, and who waits at the door. */
 
 import { all, el, keyed, part, put } from "./dom.js";
+import { drawLinePanel } from "./line-panel.js";
 import { isGroup, knockName, locked, say, who } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */
@@ -27,6 +28,7 @@ export function drawPanels(state, words) {
     if (open && !panel.open) panel.showModal();
     if (!open && panel.open) panel.close();
   }
+  drawLinePanel(state, words);
   el["arrivals-empty"].hidden = state.knocks.length > 0;
   const group = isGroup(state);
   el.arrange.hidden = group;

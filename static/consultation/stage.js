@@ -7,7 +7,7 @@
 import { DEVICES, drawState } from "./controls.js";
 import { all, clone, el, keyed, part, put } from "./dom.js";
 import { CORNERS } from "./state.js";
-import { darknessOf, isGroup, pathOf, say, troubleOf, who } from "./words-of.js";
+import { darknessOf, isGroup, pathOf, say, troubleOf, verdictOf, who } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").PeerState} PeerState */
@@ -53,6 +53,9 @@ export function drawCall(state, words) {
   const broken = peers.find((peer) => peer.link !== "connected");
   const key = broken && (broken.away && broken.link !== "blocked" ? "link.away" : `link.${broken.link}`);
   put(el["call-link"], broken && key && say(words, key, { who: who(broken, words) }));
+  const weak = verdictOf(peers);
+  el["call-line"].hidden = !weak;
+  put(el["call-line-text"], weak && say(words, weak.key, { who: who(weak.peer, words) }));
   const offline = { down: "signaling.inCall", closed: "signaling.closed" }[String(state.signaling)];
   put(el["call-offline"], offline && words[offline]);
   put(el["call-trouble"], troubleOf(state, words));

@@ -4,6 +4,8 @@
  * (connections); `samples.js` has an example of every screen and every trouble.
  */
 
+import { verdictOf } from "./words-of.js";
+
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").PeerState} PeerState */
 /** @typedef {import("./types.js").Knock} Knock */
@@ -99,6 +101,7 @@ const STEPS = {
   quality: (state, { quality }) =>
     changePicture({ ...state, quality }, quality === "sound" ? "sound" : state.picture === "sound" ? "on" : state.picture),
   picture: (state, { picture }) => changePicture(state, picture),
+  line: (state, { seat, change }) => changeLine(state, seat, change),
   hints: (state, { change }) => ({ ...state, hints: { ...state.hints, ...change } }),
   set: (state, { change }) => ({ ...state, ...change }),
   named: (state, action) => nameSomebody(state, action),
@@ -225,6 +228,9 @@ function meet(state, { seat, role, incarnation }) {
     hearsUs: null,
     trying: null,
     check: { level: "open", by: null, words: null },
+    line: null,
+    theirLine: null,
+    verdict: null,
     name: known?.name ?? state.admitted[seat] ?? (role === "doctor" ? state.practice.name : null),
     locked: null,
   };
@@ -332,6 +338,19 @@ function changeLink(state, seat, link) {
   if (!peer || peer.link === link) return state;
   if (link !== "connected" && peer.link === "blocked") return state; // until it works, the firewall sentence stays
   return announce(changePeer(state, seat, { link }), `link.${link}`, whoseName(peer));
+}
+
+/**
+ * What was measured of a line; a new sentence about it is said once, that it is calm again is not.
+ * @param {State} state
+ * @param {number} seat
+ * @param {Partial<PeerState>} change
+ * @returns {State}
+ */
+function changeLine(state, seat, change) {
+  const next = changePeer(state, seat, change);
+  const [before, said] = [state, next].map(({ peers }) => verdictOf(Object.values(peers)));
+  return said && (said.key !== before?.key || said.peer.seat !== before.peer.seat) ? announce(next, said.key, whoseName(said.peer)) : next;
 }
 
 /**

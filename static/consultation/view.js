@@ -11,6 +11,7 @@ import { drawKnocks, drawPanels, mountPanels } from "./panels.js";
 import { drawCall, drawPictures, mountStage } from "./stage.js";
 import { say, sentence, titleOf, troubleOf, when } from "./words-of.js";
 
+export { save } from "./dom.js";
 export { attach, unmute } from "./stage.js";
 
 /** @typedef {import("./types.js").State} State */

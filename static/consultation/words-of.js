@@ -49,6 +49,16 @@ export function troubleOf({ media }, words) {
   return camera && media.camera !== "off" ? words[`trouble.${camera}.camera`] : null;
 }
 
+/**
+ * The one sentence about a weak line: the own one first, for there the user can help. A dead line has another sentence.
+ * @param {PeerState[]} peers
+ */
+export function verdictOf(peers) {
+  const told = peers.filter(({ link, verdict }) => link === "connected" && verdict);
+  const peer = told.find(({ verdict }) => verdict?.startsWith("own")) ?? told[0];
+  return peer ? { key: `line.${peer.verdict}`, peer } : null;
+}
+
 /** @param {{ name: string | null, role: string }} person @param {Words} words */
 export function who(person, words) {
   return person.name || words[`role.${person.role}`];

@@ -4,6 +4,8 @@
  * and {@link parse} reads the partner's. Pure, and without any address.
  */
 
+import { selectedPair } from "./flow.js";
+
 /**
  * @typedef {object} LineSummary
  * @property {number} sent              kbit/s, headers included
@@ -20,26 +22,19 @@
  * @property {string} codecs            of what is received: "opus VP8"
  * @property {"direct" | "relayed" | "unknown"} path
  * @property {"udp" | "tcp" | "tls" | null} transport  how this side reaches its end of the line
+ * @property {string} protection        what DTLS and SRTP agreed on, as far as the browser tells
  */
 
 /** Bounds: what is more than this, no line of a call has. */
 const MOST = { kbit: 1e6, ms: 60_000, frames: 240, pixels: 16_384 };
 const PATHS = /** @type {const} */ (["direct", "relayed", "unknown"]);
 const TRANSPORTS = /** @type {const} */ (["udp", "tcp", "tls"]);
+const CODECS = /^[A-Z][\w-]{1,9}( [A-Z][\w-]{1,9})?$/i;
+const PROTECTION = /^[A-Z][\w ./]{1,99}$/;
+/** As they stand on the wire. @type {Record<string, string>} */
+const VERSIONS = { FEFF: "DTLS 1.0", FEFD: "DTLS 1.2", FEFC: "DTLS 1.3" };
 
 /** @typedef {ReturnType<typeof count>} Counters */
-
-/**
- * The pair that carries the call, or nothing yet.
- * @param {RTCStatsReport} report
- */
-export function selectedPair(report) {
-  const all = entriesOf(report);
-  const chosen = all.find(({ type, selectedCandidatePairId }) => type === "transport" && selectedCandidatePairId);
-  if (chosen) return report.get(chosen.selectedCandidatePairId);
-  return all.find(({ type, selected, nominated, state }) =>
-    type === "candidate-pair" && (selected ?? (nominated && state === "succeeded")));
-}
 
 /**
  * @param {RTCStatsReport} report
@@ -51,8 +46,10 @@ export function count(report, now) {
   const outbound = all.filter(({ type }) => type === "outbound-rtp");
   const sound = inbound.find(({ kind }) => kind === "audio");
   const picture = inbound.find(({ kind }) => kind === "video");
-  const pair = selectedPair(report);
-  const [local, remote] = [report.get(pair?.localCandidateId), report.get(pair?.remoteCandidateId)];
+  const transport = all.find(({ type }) => type === "transport");
+  const chosen = selectedPair(report);
+  const pair = chosen && report.get(chosen.id);
+  const local = report.get(pair?.localCandidateId);
   const heard = all.filter(({ type }) => type === "remote-inbound-rtp");
   return {
     now,
@@ -72,17 +69,10 @@ export function count(report, now) {
     jitter: sound?.jitter ?? null,
     available: pair?.availableOutgoingBitrate ?? null,
     codecs: [sound, picture].map((one) => report.get(one?.codecId)?.mimeType?.split("/")[1]).filter(Boolean).join(" "),
-    path: pathOf(local?.candidateType, remote?.candidateType),
+    path: chosen?.path ?? "unknown",
     transport: local && (local.relayProtocol ?? local.protocol),
+    protection: [VERSIONS[transport?.tlsVersion], transport?.dtlsCipher, transport?.srtpCipher].filter(Boolean).join(" "),
   };
-}
-
-/**
- * In the closed relay both ends are relayed or none is, so either candidate's type tells.
- * @param {(string | undefined)[]} types
- */
-function pathOf(...types) {
-  return types.includes("relay") ? "relayed" : types.includes(undefined) ? "unknown" : "direct";
 }
 
 /**
@@ -112,6 +102,7 @@ export function compare(now, before) {
     codecs: now.codecs,
     path: now.path,
     transport: now.transport,
+    protection: now.protection,
   });
 }
 
@@ -138,9 +129,10 @@ function bounded(told) {
     frames: whole(told.frames, MOST.frames) ?? 0,
     width: whole(told.width, MOST.pixels) ?? 0,
     height: whole(told.height, MOST.pixels) ?? 0,
-    codecs: typeof told.codecs === "string" && /^[A-Z][\w-]{1,9}( [A-Z][\w-]{1,9})?$/i.test(told.codecs) ? told.codecs : "",
+    codecs: text(told.codecs, CODECS),
     path: PATHS.find((path) => path === told.path) ?? "unknown",
     transport: TRANSPORTS.find((transport) => transport === told.transport) ?? null,
+    protection: text(told.protection, PROTECTION),
   };
 }
 
@@ -152,6 +144,11 @@ export function whole(value, most = MOST.ms) {
 /** @param {unknown} value @returns {number} a share, to the tenth of a per cent */
 export function part(value) {
   return typeof value === "number" && Number.isFinite(value) ? Math.round(Math.min(Math.max(value, 0), 1) * 1000) / 1000 : 0;
+}
+
+/** @param {unknown} value @param {RegExp} allowed */
+function text(value, allowed) {
+  return typeof value === "string" && allowed.test(value) ? value : "";
 }
 
 /** @param {number} some @param {number} all */
