@@ -11,13 +11,14 @@ import { say, verdictOf, who } from "./words-of.js";
 export function drawLinePanel(state, words) {
   const peers = state.panel === "line" ? Object.values(state.peers) : [];
   const told = verdictOf(peers);
+  put(el["line-said"], told && say(words, told.key, { who: who(told.peer, words) }));
   el["line-help"].hidden = !told || told.key.startsWith("line.partner");
   keyed(el.lines, peers, "seat", "line", (group, peer) => {
     const said = verdictOf([peer]);
     const how = peer.link !== "connected" ? `link.${peer.link}` : (said?.key ?? (peer.line ? "line.good" : "line.measuring"));
     group.setAttribute("aria-label", who(peer, words));
     put(part(group, "name"), who(peer, words));
-    put(part(group, "how"), say(words, how, { who: who(peer, words) }));
+    put(part(group, "how"), told?.peer !== peer && say(words, how, { who: who(peer, words) }));
     part(group, "facts").hidden = !peer.line;
     keyed(part(group, "rows"), factsOf(peer.line, peer.theirLine, words), "name", "fact", (row, { label, here, there }) => {
       put(part(row, "label"), label);

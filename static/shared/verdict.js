@@ -16,16 +16,19 @@
 
 /** From here on people notice. */
 const TROUBLE = { loss: 0.03, kbit: 250, rtt: 400, concealed: 0.06 };
-/** From here on a way to the server is weak. A full packet takes 50 ms there and back at 400 kbit/s. */
-const WEAK = { late: 0.04, slow: 50, rtt: 300 };
+/**
+ * From here on a way to the server is weak. Something is wrong already when this is asked: one late message in two series
+ * is a trace. A full packet takes 50 ms there and back at 400 kbit/s.
+ */
+const WEAK = { late: 0.02, slow: 50, rtt: 300 };
 /** So much weaker than the other's, a way is to blame. */
 const CLEARLY = 1.5;
 /** A sentence comes after so much trouble, stays at least so long, goes after so much calm; ms. */
 const APPEARS = 4000;
 const STAYS = 8000;
 const CALM = 6000;
-/** So long one waits for the measures that tell whose line it is. */
-const PATIENCE = 12_000;
+/** So long one waits for the measures that tell whose line it is: three series. */
+const PATIENCE = 24_000;
 
 /**
  * What is wrong between two pages, and whether it is certain that a line is to blame: a low estimate may only mean that
@@ -41,7 +44,7 @@ export function symptom(own, theirs) {
   const loss = lines.length === 1 ? Math.max(lines[0].lossIn, lines[0].lossOut) : most(({ lossIn }) => lossIn);
   if (loss >= TROUBLE.loss) return { what: "loss", certain: true };
   if (most(({ rtt }) => rtt ?? 0) >= TROUBLE.rtt) return { what: "slow", certain: true };
-  if (lines.some(({ available }) => available !== null && available < TROUBLE.kbit)) return { what: "narrow", certain: false };
+  if (lines.some(isTight)) return { what: "narrow", certain: false };
   if (most(({ concealed }) => concealed) >= TROUBLE.concealed) return { what: "loss", certain: false };
   return null;
 }
@@ -49,16 +52,17 @@ export function symptom(own, theirs) {
 /**
  * @param {Side} own
  * @param {Side} theirs
- * @returns {{ verdict: Verdict, sure: boolean } | null}  not sure: a measure that would tell more is missing
+ * @returns {{ verdict: Verdict, sure: boolean } | null}  not sure: another measure may tell more
  */
 export function conclude(own, theirs) {
   const wrong = symptom(own.line, theirs.line);
   if (!wrong) return null;
-  const sure = own.reach !== null && theirs.reach !== null;
+  const known = own.reach !== null && theirs.reach !== null;
+  const tight = isTight(own.line) || isTight(theirs.line);
   const whose = weaker(weakness(own.reach), weakness(theirs.reach)) ?? weaker(amongOthers(own), amongOthers(theirs));
-  if (whose) return { verdict: { whose, what: cause((whose === "own" ? own : theirs).reach) ?? wrong.what }, sure };
-  const both = sure && weakness(own.reach) >= 1; // then both are: neither stands out
-  return sure && !both && !wrong.certain ? null : { verdict: { whose: "between", what: wrong.what }, sure };
+  if (whose) return { verdict: { whose, what: cause((whose === "own" ? own : theirs).reach, tight) ?? wrong.what }, sure: known };
+  const nobody = known && weakness(own.reach) < 1; // else both are weak, and neither stands out
+  return nobody && !wrong.certain ? null : { verdict: { whose: "between", what: wrong.what }, sure: false };
 }
 
 /** 1 is weak. @param {Reached | null} reach */
@@ -77,10 +81,15 @@ function weaker(own, theirs) {
   return theirs >= 1 && theirs >= CLEARLY * own ? "partner" : null;
 }
 
-/** A narrow line loses packets, too: so that comes first. @param {Reached | null} reach */
-function cause(reach) {
+/** The browser believes in little. @param {LineSummary | null} line */
+function isTight(line) {
+  return line !== null && line.available !== null && line.available < TROUBLE.kbit;
+}
+
+/** A narrow line loses packets and answers late, too: so that comes first. @param {Reached | null} reach @param {boolean} tight */
+function cause(reach, tight) {
   if (!reach || weakness(reach) < 1) return null;
-  return reach.slow >= WEAK.slow ? "narrow" : reach.late >= WEAK.late ? "loss" : "slow";
+  return tight || reach.slow >= WEAK.slow ? "narrow" : reach.late >= WEAK.late ? "loss" : "slow";
 }
 
 /** One line's trouble over time. Time is told, never asked for. */

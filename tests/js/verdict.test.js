@@ -91,7 +91,7 @@ test("a_blip_says_nothing_and_a_pause_in_the_trouble_keeps_the_sentence", () => 
 test("before_the_ways_are_measured_it_waits_and_then_says_what_it_knows", () => {
   const unknown = [side({ lossIn: 0.05 }, { reach: null }), side({}, { reach: null })];
   assert.deepEqual(watch([[0, unknown], [8, [side({ lossIn: 0.05 }), side({}, { reach: lossy })]]]).at(0), [10, "partner.loss"]);
-  assert.deepEqual(watch([[0, unknown]]).at(0), [12, "between.loss"], "the server is away");
+  assert.deepEqual(watch([[0, unknown]]).at(0), [24, "between.loss"], "the server is away");
 });
 
 test("another_sentence_takes_its_place_only_after_a_while", () => {
