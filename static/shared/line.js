@@ -29,8 +29,8 @@ import { selectedPair } from "./flow.js";
 const MOST = { kbit: 1e6, ms: 60_000, frames: 240, pixels: 16_384 };
 const PATHS = /** @type {const} */ (["direct", "relayed", "unknown"]);
 const TRANSPORTS = /** @type {const} */ (["udp", "tcp", "tls"]);
-const CODECS = /^[A-Z][\w-]{1,9}( [A-Z][\w-]{1,9})?$/i;
-const PROTECTION = /^[A-Z][\w ./]{1,99}$/;
+const CODECS = /^(opus|red|G722|PCM[AU])?( ?(VP[89]|H26[45]|AV1))?$/;
+const PROTECTION = /^(DTLS 1\.\d)?( ?TLS_\w{1,50})?( ?(SRTP|AEAD|AES)_\w{1,50})?$/;
 /** As they stand on the wire. @type {Record<string, string>} */
 const VERSIONS = { FEFF: "DTLS 1.0", FEFD: "DTLS 1.2", FEFC: "DTLS 1.3" };
 
