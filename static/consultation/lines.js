@@ -1,7 +1,7 @@
 /**
  * Watches the lines of a call: every two seconds it reads each connection's statistics, tells them to the partner's page,
  * and judges both sides' figures. While a line is in trouble it measures the own way to the server. What the screen has to
- * know comes out as `line` actions; the last minutes stay here, for a report.
+ * know comes out as one `lines` action each time; the last minutes stay here, for a report.
  */
 
 import { compare, count, parse, whole } from "../shared/line.js";
@@ -79,8 +79,10 @@ export class Lines {
     const partners = [...this.#partners()];
     for (const seat of this.#lines.keys()) if (!partners.some((partner) => partner.seat === seat)) this.#lines.delete(seat);
     await Promise.all(partners.map((partner) => this.#read(partner)));
-    for (const partner of partners) this.#judge(partner, performance.now());
-    this.#measure(performance.now());
+    const now = performance.now();
+    const changes = partners.flatMap((partner) => this.#judge(partner, now) ?? []);
+    if (changes.length > 0) this.#page.dispatch({ type: "lines", changes });
+    this.#measure(now);
   }
 
   /** @param {Partner} partner */
@@ -95,7 +97,7 @@ export class Lines {
   /** @param {Partner} partner @param {number} now */
   #judge({ seat, peer }, now) {
     const line = this.#lines.get(seat);
-    if (!line?.own) return;
+    if (!line?.own) return null;
     const { own, theirs, judge, past } = line;
     const others = this.#others(seat);
     const reach = this.#reach.result;
@@ -106,7 +108,7 @@ export class Lines {
     const change = { line: own, theirLine: fresh ? theirs.line : null, verdict };
     past.push({ at: now, own, theirs: change.theirLine, verdict });
     while (now - past[0].at > PAST_MS) past.shift();
-    this.#page.dispatch({ type: "line", seat, change });
+    return { seat, change };
   }
 
   /** How the lines to all but this one are. @param {number} seat */

@@ -101,7 +101,7 @@ const STEPS = {
   quality: (state, { quality }) =>
     changePicture({ ...state, quality }, quality === "sound" ? "sound" : state.picture === "sound" ? "on" : state.picture),
   picture: (state, { picture }) => changePicture(state, picture),
-  line: (state, { seat, change }) => changeLine(state, seat, change),
+  lines: (state, { changes }) => changeLines(state, changes),
   hints: (state, { change }) => ({ ...state, hints: { ...state.hints, ...change } }),
   set: (state, { change }) => ({ ...state, ...change }),
   named: (state, action) => nameSomebody(state, action),
@@ -341,14 +341,13 @@ function changeLink(state, seat, link) {
 }
 
 /**
- * What was measured of a line; a new sentence about it is said once, that it is calm again is not.
+ * What was measured of the lines; a new sentence about one is said once, that it is calm again is not.
  * @param {State} state
- * @param {number} seat
- * @param {Partial<PeerState>} change
+ * @param {{ seat: number, change: Partial<PeerState> }[]} changes
  * @returns {State}
  */
-function changeLine(state, seat, change) {
-  const next = changePeer(state, seat, change);
+function changeLines(state, changes) {
+  const next = changes.reduce((changed, { seat, change }) => changePeer(changed, seat, change), state);
   const [before, said] = [state, next].map(({ peers }) => verdictOf(Object.values(peers)));
   return said && (said.key !== before?.key || said.peer.seat !== before.peer.seat) ? announce(next, said.key, whoseName(said.peer)) : next;
 }
