@@ -181,6 +181,7 @@ const samples = [
   ["call-alone", { ...patientCall, peers: {} }],
   ...["own", "partner", "between"].flatMap((whose) => ["loss", "narrow", "slow"].map((what) =>
     /** @type {[string, Partial<State>]} */ ([`call-line-${whose}-${what}`, withPartner({ verdict: `${whose}.${what}`, line: weakLine, theirLine: weakLine })]))),
+  ["call-line-paused", { ...withPartner({ verdict: "own.narrow", picture: "weak", line: weakLine, theirLine: weakLine }), picture: "weak" }],
   ["call-line-open", { ...withPartner({ line, theirLine: line }), panel: "line" }],
   ["call-line-open-own", { ...withPartner({ verdict: "own.narrow", line: weakLine, theirLine: { ...weakLine, available: null } }), panel: "line" }],
   ["call-line-open-partner", { ...withPartner({ verdict: "partner.loss", line: weakLine, theirLine: null }), panel: "line" }],
