@@ -16,9 +16,11 @@ import { part, whole } from "./line.js";
 
 const SERIES = { messages: 27, everyMs: 200 };
 /** Every so many a large one: with what is around it, just a packet. */
-const LARGE = { every: 9, bytes: 1200 };
-/** A packet sent again comes at least a timeout or the next message's distance later. */
-const LATE_MS = 120;
+const LARGE = { every: 6, bytes: 1200 };
+/** A packet that is sent again comes at least a timeout, or the next message's distance, later. */
+const LATE_MS = 180;
+/** So late by its own clock, the page was busy: what came meanwhile says nothing of the line. */
+const BUSY_MS = 50;
 /** What is not back by then counts as late. */
 const GRACE_MS = 1000;
 /** Late ones are rare: two series tell more than one. What is older says nothing of now. */
@@ -28,10 +30,11 @@ export class Reach {
   #send;
   #clock;
   #timer = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
-  /** Of the running series, by id. @type {Map<number, { large: boolean, at: number, took: number | null }>} */
+  /** Of the running series, by id. @type {Map<number, { large: boolean, at: number, took: number | null, excused: boolean }>} */
   #sent = new Map();
   #id = 0;
   #lastAt = 0;
+  #steppedAt = 0;
   /** @type {{ at: number, small: number[], large: number[] }[]} */
   #series = [];
 
@@ -48,6 +51,7 @@ export class Reach {
   measure() {
     if (this.#timer !== undefined) return;
     this.#sent.clear();
+    this.#steppedAt = this.#clock() - SERIES.everyMs;
     this.#step();
   }
 
@@ -72,21 +76,30 @@ export class Reach {
   get result() {
     const recent = this.#series.filter(({ at }) => this.#clock() - at < KEPT.ms);
     const small = recent.flatMap((one) => one.small);
-    if (small.length === 0) return null;
+    const last = recent.at(-1);
+    if (!last) return null;
     const rtt = median(small);
-    const large = recent.at(-1)?.large ?? [];
     return {
       rtt: whole(rtt) ?? 0,
       late: part(small.filter((ms) => ms > rtt + LATE_MS).length / small.length),
-      slow: whole(Math.min(...large) - rtt) ?? 0,
+      slow: whole(Math.min(...last.large) - Math.min(...last.small)) ?? 0,
     };
   }
 
   #step() {
+    this.#excuse();
     this.#timer = setTimeout(() => this.#step(), SERIES.everyMs);
     const done = this.#sent.size;
     if (done < SERIES.messages) this.#ask(done % LARGE.every === LARGE.every - 1);
     else if (this.#clock() - this.#lastAt > GRACE_MS) this.#end();
+  }
+
+  /** Takes out what was on its way while the page was busy. */
+  #excuse() {
+    const due = this.#steppedAt + SERIES.everyMs;
+    this.#steppedAt = this.#clock();
+    if (this.#steppedAt - due < BUSY_MS) return;
+    for (const one of this.#sent.values()) one.excused ||= one.took === null || one.at + one.took > due;
   }
 
   /** @param {boolean} large */
@@ -94,7 +107,7 @@ export class Reach {
     const id = ++this.#id;
     this.#lastAt = this.#clock();
     const pad = large ? "x".repeat(LARGE.bytes) : "";
-    if (this.#send({ type: "probe", id, pad })) this.#sent.set(id, { large, at: this.#lastAt, took: null });
+    if (this.#send({ type: "probe", id, pad })) this.#sent.set(id, { large, at: this.#lastAt, took: null, excused: false });
     else this.#end(); // no socket, no measure
   }
 
@@ -105,8 +118,10 @@ export class Reach {
     if (all.length < SERIES.messages || all.every(({ took }) => took === null)) return; // the server is away: that tells nothing of this line
     const now = this.#clock();
     /** @param {boolean} size */
-    const times = (size) => all.filter(({ large }) => large === size).map(({ at, took }) => took ?? now - at);
-    this.#series.push({ at: now, small: times(false), large: times(true) });
+    const times = (size) => all.filter(({ large, excused }) => large === size && !excused).map(({ at, took }) => took ?? now - at);
+    const [small, large] = [times(false), times(true)];
+    if (large.length === 0 || small.length < SERIES.messages / 2) return;
+    this.#series.push({ at: now, small, large });
     this.#series.splice(0, this.#series.length - KEPT.series);
   }
 }

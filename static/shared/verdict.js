@@ -15,7 +15,9 @@
 /** @typedef {{ whose: "own" | "partner" | "between", what: "loss" | "narrow" | "slow" }} Verdict */
 
 /** From here on people notice. */
-const TROUBLE = { loss: 0.03, kbit: 250, rtt: 400, concealed: 0.06 };
+const TROUBLE = { loss: 0.03, kbit: 250, rtt: 400 };
+/** So much sound invented, and a little loss: both together, for a busy computer invents sound, too. */
+const SUFFERING = { concealed: 0.06, loss: 0.01 };
 /**
  * From here on a way to the server is weak. Something is wrong already when this is asked: one late message in two series
  * is a trace. A full packet takes 50 ms there and back at 400 kbit/s.
@@ -32,7 +34,7 @@ const PATIENCE = 24_000;
 
 /**
  * What is wrong between two pages, and whether it is certain that a line is to blame: a low estimate may only mean that
- * little was sent, and a busy computer, too, loses sound.
+ * little was sent.
  * @param {LineSummary | null} own
  * @param {LineSummary | null} theirs
  * @returns {{ what: Verdict["what"], certain: boolean } | null}
@@ -45,7 +47,7 @@ export function symptom(own, theirs) {
   if (loss >= TROUBLE.loss) return { what: "loss", certain: true };
   if (most(({ rtt }) => rtt ?? 0) >= TROUBLE.rtt) return { what: "slow", certain: true };
   if (lines.some(isTight)) return { what: "narrow", certain: false };
-  if (most(({ concealed }) => concealed) >= TROUBLE.concealed) return { what: "loss", certain: false };
+  if (loss >= SUFFERING.loss && most(({ concealed }) => concealed) >= SUFFERING.concealed) return { what: "loss", certain: false };
   return null;
 }
 
@@ -59,26 +61,17 @@ export function conclude(own, theirs) {
   if (!wrong) return null;
   const known = own.reach !== null && theirs.reach !== null;
   const tight = isTight(own.line) || isTight(theirs.line);
-  const whose = weaker(weakness(own.reach), weakness(theirs.reach)) ?? weaker(amongOthers(own), amongOthers(theirs));
-  if (whose) return { verdict: { whose, what: cause((whose === "own" ? own : theirs).reach, tight) ?? wrong.what }, sure: known };
-  const nobody = known && weakness(own.reach) < 1; // else both are weak, and neither stands out
-  return nobody && !wrong.certain ? null : { verdict: { whose: "between", what: wrong.what }, sure: false };
-}
-
-/** 1 is weak. @param {Reached | null} reach */
-function weakness(reach) {
-  return reach ? Math.max(reach.late / WEAK.late, reach.slow / WEAK.slow, reach.rtt / WEAK.rtt) : 0;
-}
-
-/** Bad with everybody else, too. @param {Side} side */
-function amongOthers({ others }) {
-  return others.bad > 0 && others.calm === 0 ? 1 : 0;
-}
-
-/** @param {number} own @param {number} theirs @returns {"own" | "partner" | null} */
-function weaker(own, theirs) {
-  if (own >= 1 && own >= CLEARLY * theirs) return "own";
-  return theirs >= 1 && theirs >= CLEARLY * own ? "partner" : null;
+  let isWeak = false;
+  // A narrow line loses packets and answers late, too: so that is asked first.
+  for (const [measure, what] of /** @type {const} */ ([["slow", "narrow"], ["late", "loss"], ["rtt", "slow"]])) {
+    const [here, there] = [own, theirs].map(({ reach }) => (reach?.[measure] ?? 0) / WEAK[measure]);
+    const whose = weaker(here, there);
+    if (whose) return { verdict: { whose, what: tight ? "narrow" : what }, sure: known };
+    isWeak ||= Math.max(here, there) >= 1;
+  }
+  const whose = weaker(amongOthers(own), amongOthers(theirs));
+  if (whose) return { verdict: { whose, what: wrong.what }, sure: known };
+  return known && !isWeak && !wrong.certain ? null : { verdict: { whose: "between", what: wrong.what }, sure: false };
 }
 
 /** The browser believes in little. @param {LineSummary | null} line */
@@ -86,10 +79,15 @@ function isTight(line) {
   return line !== null && line.available !== null && line.available < TROUBLE.kbit;
 }
 
-/** A narrow line loses packets and answers late, too: so that comes first. @param {Reached | null} reach @param {boolean} tight */
-function cause(reach, tight) {
-  if (!reach || weakness(reach) < 1) return null;
-  return tight || reach.slow >= WEAK.slow ? "narrow" : reach.late >= WEAK.late ? "loss" : "slow";
+/** Bad with everybody else, too. @param {Side} side */
+function amongOthers({ others }) {
+  return others.bad > 0 && others.calm === 0 ? 1 : 0;
+}
+
+/** 1 is weak. @param {number} own @param {number} theirs @returns {"own" | "partner" | null} */
+function weaker(own, theirs) {
+  if (own >= 1 && own >= CLEARLY * theirs) return "own";
+  return theirs >= 1 && theirs >= CLEARLY * own ? "partner" : null;
 }
 
 /** One line's trouble over time. Time is told, never asked for. */
