@@ -5,6 +5,9 @@
 
 /** @typedef {import("./types.js").Words} Words */
 
+/** By then a browser has taken a file over. */
+const SAVED_MS = 60_000;
+
 /** @type {Record<string, HTMLElement>} every element with an id */
 export const el = Object.fromEntries(all("[id]").map((element) => [element.id, element]));
 /** The catalogue in use. @type {Words} */
@@ -98,6 +101,19 @@ export function input(id) {
 /** @param {HTMLElement} element @param {string} name */
 export function part(element, name) {
   return /** @type {HTMLElement} */ (element.querySelector(`[data-part=${name}]`));
+}
+
+/**
+ * Hands the user a file.
+ * @param {string} name
+ * @param {string} text
+ */
+export function save(name, text) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), SAVED_MS);
 }
 
 /** @param {string} template */

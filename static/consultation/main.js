@@ -232,6 +232,7 @@ const ON_MESSAGE = {
   description: (message) => peers?.describe(message)?.catch(report),
   candidate: (message) => peers?.addCandidate(message)?.catch(report),
   ice: ({ iceServers }) => peers?.useIce(iceServers),
+  probe: ({ id }) => peers?.lines.echoed({ id }),
   sentBack: () => peers?.close(),
   refused: () => finish(),
   removed: () => finish(),
@@ -339,6 +340,7 @@ const ON_ACTION = {
   },
   nextCorner: () => dispatch({ type: "corner", corner: CORNERS[(CORNERS.indexOf(state.corner) + 1) % CORNERS.length] }),
   gesture: () => sound.hushed && sound.wake(),
+  saveReport: () => saveReport().catch(report),
   wake() {
     soundBlocked = false;
     view.unmute();
@@ -403,6 +405,14 @@ function showHushed() {
 
 function showStreams() {
   view.attach({ own: media.stream, partners: peers?.streams() ?? new Map() }, state);
+}
+
+/** What goes into the file is said in report.js, which comes only now. */
+async function saveReport() {
+  if (!peers || !words) return;
+  const { reportOf } = await import("./report.js");
+  const page = { now: performance.now(), agent: navigator.userAgent };
+  view.save("visavis.txt", reportOf(peers.lines.past(), state, words, page));
 }
 
 // ---- names ----

@@ -2,6 +2,7 @@
 
 import { drawToggle } from "./controls.js";
 import { all, el, keyed, part, put } from "./dom.js";
+import { drawLinePanel } from "./line-panel.js";
 import { isGroup, knockName, locked, say, who } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */
@@ -29,6 +30,7 @@ export function drawPanels(state, words) {
     if (!open && panel.open) panel.close();
   }
   drawHelps(state, words);
+  drawLinePanel(state, words);
   el["arrivals-empty"].hidden = state.knocks.length > 0;
   const group = isGroup(state);
   el.arrange.hidden = group;

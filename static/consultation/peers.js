@@ -7,6 +7,7 @@
 import { Peer } from "../shared/peer.js";
 import { Gauge, Sending } from "../shared/sending.js";
 import { messages } from "../shared/signaling.js";
+import { Lines } from "./lines.js";
 import { HEAR_MS, hear, speakerOf } from "./speaker.js";
 import { holds } from "./state.js";
 
@@ -56,11 +57,14 @@ export class Peers {
   /** @type {Map<number, import("./speaker.js").Voice>} */
   #voices = new Map();
   #listening = /** @type {ReturnType<typeof setInterval> | undefined} */ (undefined);
+  /** How the lines are, and how the server is reached. */
+  lines;
 
   /** @param {Page} page */
   constructor(page) {
     this.#page = page;
     setInterval(() => this.pace(), PACE_MS);
+    this.lines = new Lines(page, () => this.#partners.values());
   }
 
   /** The partners' streams, by seat. @returns {Map<number, MediaStream>} */
@@ -228,7 +232,7 @@ export class Peers {
       onStreams();
     });
     on("open", () => this.#tellState(partner));
-    on("told", (message) => TOLD[message.type]?.(partner, message, dispatch));
+    on("told", (message) => TOLD[message.type]?.(partner, message, dispatch, this.lines));
     on("path", (path) => dispatch({ type: "peer", seat, change: { path } }));
     on("link", (link) => {
       dispatch({ type: "link", seat, link });
@@ -306,7 +310,7 @@ export class Peers {
 
 /**
  * What a partner's page may tell, and what it means here. It comes from a stranger: every field is checked.
- * @type {Record<string, (partner: Partner, message: Told, dispatch: Page["dispatch"]) => void>}
+ * @type {Record<string, (partner: Partner, message: Told, dispatch: Page["dispatch"], lines: Lines) => void>}
  */
 const TOLD = {
   state({ peer, seat }, { microphone, camera, hand, picture }, dispatch) {
@@ -324,6 +328,7 @@ const TOLD = {
     if (what === "less") sending.less(performance.now());
   },
   hears: ({ seat }, { heard }, dispatch) => dispatch({ type: "peer", seat, change: { hearsUs: heard === true } }),
+  line: (partner, message, _, lines) => lines.told(partner, message),
 };
 
 /**

@@ -51,9 +51,20 @@ const partner = {
   hearsUs: null,
   trying: null,
   check: { level: "checked", by: "link", words: null },
+  line: null,
+  theirLine: null,
+  verdict: null,
   name: "Maria Beispiel",
   locked: null,
 };
+
+/** @type {import("../shared/line.js").LineSummary} */
+const line = {
+  sent: 1480, received: 1392, lossOut: 0, lossIn: 0.004, rtt: 38, jitter: 6, concealed: 0.001, available: 2300, frames: 29, width: 1280, height: 720,
+  codecs: "opus VP8", path: "direct", transport: "udp", protection: "DTLS 1.3 TLS_AES_128_GCM_SHA256 SRTP_AES128_CM_HMAC_SHA1_80",
+};
+/** @type {import("../shared/line.js").LineSummary} */
+const weakLine = { ...line, sent: 96, received: 61, lossIn: 0.083, rtt: 412, concealed: 0.031, available: 110, frames: 0, path: "relayed", transport: "tls" };
 
 /** @type {State} */
 const arrived = {
@@ -180,6 +191,15 @@ const samples = [
   ["call-microphone-changed", { ...patientCall, notice: { id: 1, key: "device.microphone.switched", values: { label: "Tisch-Mikrofon" } } }],
   ["call-menu-full", { ...patientCall, panel: "more", shortcuts: false, display: { full: true, floating: true } }],
   ["call-alone", { ...patientCall, peers: {} }],
+  ...["own", "partner", "between"].flatMap((whose) => ["loss", "narrow", "slow"].map((what) =>
+    /** @type {[string, Partial<State>]} */ ([`call-line-${whose}-${what}`, withPartner({ verdict: `${whose}.${what}`, line: weakLine, theirLine: weakLine })]))),
+  ["call-line-paused", { ...withPartner({ verdict: "own.narrow", picture: "weak", line: weakLine, theirLine: weakLine }), picture: "weak" }],
+  ["call-line-open", { ...withPartner({ line, theirLine: line }), panel: "line" }],
+  ["call-line-open-own", { ...withPartner({ verdict: "own.narrow", line: weakLine, theirLine: { ...weakLine, available: null } }), panel: "line" }],
+  ["call-line-open-partner", { ...withPartner({ verdict: "partner.loss", line: weakLine, theirLine: null }), panel: "line" }],
+  ["call-line-open-measuring", { ...patientCall, panel: "line" }],
+  ["call-line-open-interrupted", { ...withPartner({ link: "interrupted", line }), panel: "line" }],
+  ["call-line-open-two", { ...doctorCall, panel: "line", peers: { 2: { ...partner, line, theirLine: line }, 3: { ...partner, seat: 3, role: "guest", name: "Ayşe Beispiel", line: weakLine, theirLine: weakLine, verdict: "partner.narrow" } } }],
   ["call-menu", { ...patientCall, panel: "more" }],
   ["call-doctor", doctorCall],
   ["call-doctor-menu", { ...doctorCall, panel: "more" }],

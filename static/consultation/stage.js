@@ -7,7 +7,7 @@
 import { DEVICES, drawState } from "./controls.js";
 import { all, clone, el, keyed, part, put } from "./dom.js";
 import { CORNERS, hintIn } from "./state.js";
-import { darknessOf, isGroup, pathOf, say, troubleOf, who } from "./words-of.js";
+import { darknessOf, isGroup, pathOf, say, troubleOf, verdictOf, who } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").PeerState} PeerState */
@@ -62,7 +62,11 @@ export function drawCall(state, words) {
   el.asked.hidden = !state.asked;
   const picture = peers.length > 0 ? state.picture : "on";
   el.stage.dataset.picture = picture;
-  put(el["call-picture"], picture !== "on" && words[`picture.${picture}`]);
+  const weak = verdictOf(peers);
+  el["call-line"].hidden = !weak;
+  const paused = picture === "weak" ? ` ${words["picture.meanwhile"]}` : "";
+  put(el["call-line-text"], weak && say(words, weak.key, { who: who(weak.peer, words) }) + paused);
+  put(el["call-picture"], picture !== "on" && !(weak && paused) && words[`picture.${picture}`]);
   el["sound-only"].hidden = picture !== "weak";
   el["with-picture"].hidden = picture !== "sound";
   const count = state.knocks.length;

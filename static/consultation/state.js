@@ -4,6 +4,8 @@
  * (connections); `samples.js` has an example of every screen and every trouble.
  */
 
+import { verdictOf } from "./words-of.js";
+
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").PeerState} PeerState */
 /** @typedef {import("./types.js").Knock} Knock */
@@ -107,6 +109,7 @@ const STEPS = {
     changePicture({ ...state, quality }, quality === "sound" ? "sound" : state.picture === "sound" ? "on" : state.picture),
   picture: (state, { picture }) => changePicture(state, picture),
   hints: (state, { change }) => hint(state, change),
+  lines: (state, { changes }) => changeLines(state, changes),
   set: (state, { change }) => ({ ...state, ...change }),
   named: (state, action) => nameSomebody(state, action),
   panel: (state, { panel }) => ({ ...state, panel }),
@@ -265,6 +268,9 @@ function meet(state, { seat, role, incarnation }) {
     hearsUs: null,
     trying: null,
     check: { level: "open", by: null, words: null },
+    line: null,
+    theirLine: null,
+    verdict: null,
     name: known?.name ?? state.admitted[seat] ?? (role === "doctor" ? state.practice.name : null),
     locked: null,
   };
@@ -372,6 +378,18 @@ function changeLink(state, seat, link) {
   if (!peer || peer.link === link) return state;
   if (link !== "connected" && peer.link === "blocked") return state; // until it works, the firewall sentence stays
   return announce(changePeer(state, seat, { link }), `link.${link}`, whoseName(peer));
+}
+
+/**
+ * What was measured of the lines; a new sentence about one is said once, that it is calm again is not.
+ * @param {State} state
+ * @param {{ seat: number, change: Partial<PeerState> }[]} changes
+ * @returns {State}
+ */
+function changeLines(state, changes) {
+  const next = changes.reduce((changed, { seat, change }) => changePeer(changed, seat, change), state);
+  const [before, said] = [state, next].map(({ peers }) => verdictOf(Object.values(peers)));
+  return said && (said.key !== before?.key || said.peer.seat !== before.peer.seat) ? announce(next, said.key, whoseName(said.peer)) : next;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** The shape of what the consultation page knows and hears. Types alone: no page loads this file. */
 
+import type { LineSummary } from "../shared/line.js";
 import type { Summary } from "../shared/media.js";
 import type { Link, Path } from "../shared/peer.js";
 
@@ -80,6 +81,11 @@ export interface PeerState {
   /** While the line is dead: which try comes next, and when (ms since 1970). */
   trying: { attempt: number; nextAt: number } | null;
   check: Check;
+  /** What this page measures of the line, and what the partner's tells; `null`: nothing yet, or not lately. */
+  line: LineSummary | null;
+  theirLine: LineSummary | null;
+  /** Whose line is weak, and how: the end of a key, like `own.narrow`. */
+  verdict: string | null;
   name: string | null;
   locked: Locked;
 }

@@ -12,6 +12,7 @@ import { drawCall, drawPictures, mountStage } from "./stage.js";
 import { say, sentence, titleOf, troubleOf, when } from "./words-of.js";
 
 export { level } from "./controls.js";
+export { save } from "./dom.js";
 export { attach, largePicture, unmute } from "./stage.js";
 
 /** @typedef {import("./types.js").State} State */

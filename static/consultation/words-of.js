@@ -55,6 +55,16 @@ export function isHeard({ media, peers }) {
   return media.microphone === "on" && partners.length > 0 && partners.every(({ hearsUs }) => hearsUs === true);
 }
 
+/**
+ * The one sentence about a weak line: the own one first, for there the user can help. A dead line has another sentence.
+ * @param {PeerState[]} peers
+ */
+export function verdictOf(peers) {
+  const told = peers.filter(({ link, verdict }) => link === "connected" && verdict);
+  const peer = told.find(({ verdict }) => verdict?.startsWith("own")) ?? told[0];
+  return peer ? { key: `line.${peer.verdict}`, peer } : null;
+}
+
 /** @param {{ name: string | null, role: string }} person @param {Words} words */
 export function who(person, words) {
   return person.name || words[`role.${person.role}`];

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { STATES } from "../../static/consultation/samples.js";
 import { hintIn, initialState, reduce } from "../../static/consultation/state.js";
-import { when } from "../../static/consultation/words-of.js";
+import { verdictOf, when } from "../../static/consultation/words-of.js";
 import de from "../../static/shared/words/de.js";
 
 /** @typedef {import("../../static/consultation/types.js").State} State */
@@ -169,6 +169,19 @@ test("a_network_without_video_is_said_until_a_line_comes", () => {
   assert.equal(blocked.announcement?.key, "link.blocked");
   assert.equal(walk(blocked, { type: "link", seat: 1, link: "interrupted" }).peers[1].link, "blocked");
   assert.equal(walk(blocked, { type: "link", seat: 1, link: "connected" }).peers[1].link, "connected");
+});
+
+test("a_weak_line_is_said_once_the_own_one_first_and_a_dead_one_otherwise", () => {
+  const call = hear(walk(doctorInCall(), { type: "link", seat: 2, link: "connected" }), { ...patientPeer, seat: 3 });
+  const both = walk(call, { type: "link", seat: 3, link: "connected" });
+  const look = (/** @type {State} */ state, /** @type {Record<number, string | null>} */ verdicts) =>
+    walk(state, { type: "lines", changes: Object.entries(verdicts).map(([seat, verdict]) => ({ seat: Number(seat), change: { verdict } })) });
+  const said = look(both, { 2: null, 3: "partner.loss" });
+  assert.deepEqual([said.announcement?.key, verdictOf(Object.values(said.peers))?.peer.seat], ["line.partner.loss", 3]);
+  assert.equal(look(said, { 2: null, 3: "partner.loss" }).announcement, said.announcement, "once");
+  assert.equal(look(said, { 2: "own.narrow" }).announcement?.key, "line.own.narrow");
+  assert.equal(look(said, { 3: null }).announcement, said.announcement, "calm is not announced");
+  assert.equal(verdictOf(Object.values(walk(said, { type: "link", seat: 3, link: "interrupted" }).peers)), null);
 });
 
 test("nothing_happens_to_a_seat_that_is_not_there", () => {

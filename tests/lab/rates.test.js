@@ -10,7 +10,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { after, before, test } from "node:test";
 import de from "../../static/shared/words/de.js";
 import { launch } from "../browser/lib/browser.js";
-import { meet } from "../browser/lib/meeting.js";
+import { NAME, meet } from "../browser/lib/meeting.js";
 import { Server } from "../browser/lib/server.js";
 import { until } from "../browser/lib/until.js";
 import { cleanUp } from "../browser/lib/visit.js";
@@ -22,16 +22,19 @@ import { lines } from "./lib/table.js";
 /** @typedef {Awaited<ReturnType<typeof count>>} Count */
 
 /**
- * kbit/s, percent of lost packets, and how many percent of the sound may be invented.
- * @type {{ rate: number, loss?: number, invented: number }[]}
+ * kbit/s, percent of lost packets, how many percent of the sound may be invented, and whether the pages say whose line it
+ * is; where it is not sure that they do, they still say nothing wrong.
+ * @type {{ rate: number, loss?: number, invented: number, named?: boolean }[]}
  */
 const STEPS = [
-  { rate: 2000, invented: 3 },
-  { rate: 600, loss: 5, invented: 3 },
+  { rate: 2000, invented: 3, named: false },
+  { rate: 600, loss: 5, invented: 3, named: true },
   { rate: 300, invented: 3 },
-  { rate: 150, loss: 5, invented: 3 },
-  { rate: 80, invented: 8 },
+  { rate: 150, loss: 5, invented: 3, named: true },
+  { rate: 80, invented: 8, named: true },
 ];
+/** How sentences about the own line begin. */
+const OWN = "Ihre Leitung ";
 const SETTLING_MS = 12_000;
 const MEASURED_MS = 15_000;
 /** The longest wait before a picture is tried again, and its way up the ladder. */
@@ -63,9 +66,9 @@ after(() => cleanUp(server));
 test("the sound stays when the line gets narrow, the picture gives way and comes back by itself", { skip }, async () => {
   const { patient, doctor } = await meet(server, browsers);
   const sides = [patient, doctor];
-  const rows = [["line, kbit/s", "lost", "who", "sound invented", "picture received", "frames/s", "kbit/s", "estimate", "round trip", "of the partner", "of the own picture"]];
+  const rows = [["line, kbit/s", "lost", "who", "sound invented", "picture received", "frames/s", "kbit/s", "estimate", "round trip", "of the partner", "of the own picture", "of the line"]];
   const failed = [];
-  for (const { rate, loss = 0, invented } of STEPS) {
+  for (const { rate, loss = 0, invented, named } of STEPS) {
     await routers.patient.become({ nat: "plain", rate, loss });
     await pause(SETTLING_MS);
     const before = await Promise.all(sides.map((visit) => visit.read(count)));
@@ -75,18 +78,21 @@ test("the sound stays when the line gets narrow, the picture gives way and comes
       const said = await visit.read(sentences);
       rows.push([`${rate}`, `${loss} %`, visit.who, `${got.invented.toFixed(1)} %`, got.size, got.frames.toFixed(0), got.rate.toFixed(0), `${got.available}`, `${got.roundTrip} ms`, ...said]);
       if (!(got.invented < invented)) failed.push(`${rate} kbit/s, ${loss} % lost: of what the ${visit.who} hears ${got.invented.toFixed(1)} % are invented`);
+      const right = said[2].startsWith(visit === patient ? OWN : `${NAME}: `);
+      if (named ? !right : said[2] && (named === false || !right)) failed.push(`${rate} kbit/s, ${loss} % lost: of the line the ${visit.who} reads “${said[2]}”`);
       if (rate > 200 && got.frames < 10) failed.push(`${rate} kbit/s, ${loss} % lost: the ${visit.who} sees ${got.frames.toFixed(0)} frames a second`);
     }
   }
   console.log(lines(rows));
   assert.deepEqual(failed, []);
-  for (const visit of sides) await visit.says("#call-picture", de["picture.weak"]);
+  for (const visit of sides) assert.match((await visit.read(sentences)).join(), /Ihr Bild pausiert/);
   for (const visit of sides) await visit.says(".partner [data-part=nothing]", de["call.pictureWeak"]);
 
   await routers.patient.become({ nat: "plain" });
   const widened = performance.now();
   const back = sides.map(async (visit) => {
     await until(`the ${visit.who} sees a whole picture again`, async () => (await visit.read(count)).height >= 480, { within: BACK_MS, why: () => visit.tell() });
+    assert.deepEqual((await visit.read(sentences)).slice(0, 2), ["", ""]);
     return `${visit.who} ${((performance.now() - widened) / 1000).toFixed(0)} s`;
   });
   console.log(`a wide line again, until a picture of 480 lines is seen: ${(await Promise.all(back)).join(", ")}`);
@@ -119,9 +125,9 @@ async function count() {
   };
 }
 
-/** Runs in the page: what it says of the partner's picture, and of the own one. */
+/** Runs in the page: what it says of the partner's picture, of the own one, and of the line. */
 function sentences() {
-  return [".partner .nothing", "#call-picture"].map((where) => {
+  return [".partner .nothing", "#call-picture", "#call-line-text"].map((where) => {
     const element = /** @type {HTMLElement | null} */ (document.querySelector(where));
     return element?.checkVisibility() ? element.innerText.trim() : "";
   });

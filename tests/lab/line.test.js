@@ -1,0 +1,124 @@
+/**
+ * Whose line: one side's access line gets narrow or loses packets, and the sentence on both pages names that side; on good
+ * lines nobody says anything. The direct path is the same for both, so only the way of each to the server can tell. Run by
+ * `tests/lab/in-lab`.
+ */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { after, afterEach, before, test } from "node:test";
+import de from "../../static/shared/words/de.js";
+import { launch } from "../browser/lib/browser.js";
+import { NAME, meet } from "../browser/lib/meeting.js";
+import { Server } from "../browser/lib/server.js";
+import { until } from "../browser/lib/until.js";
+import { cleanUp, leaveAll } from "../browser/lib/visit.js";
+import { Router } from "./lib/network.js";
+
+/** @typedef {import("../browser/lib/visit.js").Visit} Visit */
+/** @typedef {"patient" | "doctor"} Side */
+
+const SIDES = /** @type {Side[]} */ (["patient", "doctor"]);
+const WHO = { patient: NAME, doctor: de["role.doctor"] };
+/** Three series to the server, and the sentence's own calm. */
+const SAID_MS = 60_000;
+/** Longer than any sentence takes to come. */
+const SILENT_MS = 30_000;
+
+/** @type {{ what: "loss" | "narrow", weak: Partial<import("./lib/network.js").Behaviour>, name: string }[]} */
+const WEAK = [
+  { what: "narrow", weak: { rate: 150 }, name: "150 kbit/s" },
+  { what: "loss", weak: { loss: 5 }, name: "5 % loss" },
+];
+
+const skip = process.env.VISAVIS_LAB ? false : (process.env.VISAVIS_NO_LAB ?? "run it by tests/lab/in-lab");
+
+/** @type {Server} */
+let server;
+/** @type {Record<Side, import("../browser/lib/browser.js").Browser>} */
+let browsers;
+const routers = { patient: new Router("patient", "10.1.0.2"), doctor: new Router("doctor", "10.2.0.2") };
+
+if (!skip) before(async () => {
+  const lab = process.env.VISAVIS_LAB ?? "";
+  await become();
+  server = await Server.start({
+    network: "internet",
+    listen: "[::]:443",
+    args: ["--public-url", "https://video.lab.test", "--certificate", join(lab, "server.crt"), "--certificate-key", join(lab, "server.key")],
+  });
+  const [patient, doctor] = await Promise.all([launch("chromium"), launch("chromium", { network: "doctor" })]);
+  browsers = { patient, doctor };
+});
+afterEach(leaveAll);
+after(() => cleanUp(server));
+
+for (const side of SIDES) {
+  const other = side === "patient" ? "doctor" : "patient";
+  for (const { what, weak, name } of WEAK) {
+    test(`${name} at the ${side}'s router: both pages say so`, { skip }, async (context) => {
+      await become();
+      const meeting = await meet(server, browsers);
+      await Promise.all(SIDES.map((one) => listen(meeting[one])));
+      await become(side, weak);
+      const begun = Date.now();
+      const heard = await Promise.all(SIDES.map(async (one) => {
+        const said = await until(`the ${one}'s page says whose line is weak`, async () => (await sentences(meeting[one]))[0], { within: SAID_MS, why: () => figures(meeting) });
+        return /** @type {const} */ ([one, { said, after: Date.now() - begun }]);
+      }));
+      for (const [one, { said, after: ms }] of heard) context.diagnostic(`${one}, after ${(ms / 1000).toFixed(1)} s: ${said}`);
+      context.diagnostic(await figures(meeting));
+      const told = Object.fromEntries(heard);
+      assert.equal(told[side].said, de[`line.own.${what}`]);
+      assert.equal(told[other].said, de[`line.partner.${what}`].replace("{who}", WHO[side]));
+    });
+  }
+}
+
+test("2 Mbit/s without loss on both sides: nobody says anything", { skip }, async (context) => {
+  await become();
+  const meeting = await meet(server, browsers);
+  await Promise.all(SIDES.map((one) => listen(meeting[one])));
+  await Promise.all(SIDES.map((one) => routers[one].become({ nat: "plain", rate: 2000 })));
+  await pause(SILENT_MS);
+  context.diagnostic(await figures(meeting));
+  for (const one of SIDES) assert.deepEqual(await sentences(meeting[one]), [], one);
+});
+
+/** Both lines are good, but for one. @param {Side} [side] @param {Partial<import("./lib/network.js").Behaviour>} [weak] */
+async function become(side, weak) {
+  await Promise.all(SIDES.map((one) => routers[one].become({ nat: "plain", ...(one === side ? weak : {}) })));
+}
+
+/** From now on every sentence about a line is noted, and what the page tells its partner. @param {Visit} visit */
+async function listen(visit) {
+  await visit.read(() => {
+    const page = /** @type {any} */ (window);
+    const line = /** @type {HTMLElement} */ (document.querySelector("#call-line"));
+    page.__said = [];
+    new MutationObserver(() => {
+      const text = line.querySelector("p")?.textContent;
+      if (!line.hidden && page.__said.at(-1) !== text) page.__said.push(text);
+    }).observe(line, { attributes: true, subtree: true, childList: true, characterData: true });
+    const { send } = RTCDataChannel.prototype;
+    RTCDataChannel.prototype.send = function (/** @type {any} */ data) {
+      if (JSON.parse(data).type === "line") page.__told = JSON.parse(data);
+      send.call(this, data);
+    };
+  });
+}
+
+/** @param {Visit} visit @returns {Promise<string[]>} */
+function sentences(visit) {
+  return visit.read(() => /** @type {any} */ (window).__said);
+}
+
+/** What the pages told each other last. @param {Record<Side, Visit>} meeting */
+async function figures(meeting) {
+  const told = await Promise.all(SIDES.map(async (one) => {
+    const { received, sent, available, lossIn, rtt, reach } = await meeting[one].read(() => /** @type {any} */ (window).__told ?? {});
+    return `${one}: ${received}/${sent} kbit/s of ${available}, ${lossIn} lost, ${rtt} ms, to the server ${JSON.stringify(reach)}`;
+  }));
+  return told.join("; ");
+}
