@@ -231,7 +231,10 @@ export class Peers {
       partner.stream = stream;
       onStreams();
     });
-    on("open", () => this.#tellState(partner));
+    on("open", () => {
+      partner.said = "";
+      this.#tellState(partner);
+    });
     on("told", (message) => TOLD[message.type]?.(partner, message, dispatch, this.lines));
     on("path", (path) => dispatch({ type: "peer", seat, change: { path } }));
     on("link", (link) => {

@@ -1,7 +1,7 @@
 /**
  * Camera, microphone and speaker of this page: asks for them (together, then apart, so that a missing camera never
  * costs the sound), switches and changes them without a gap, notices when one vanishes, comes back or falls silent.
- * Wishes are `ideal`, never `exact`. Nothing is stored and nothing leaves the page from here.
+ * A wish that cannot be had never costs the rest. Nothing is stored and nothing leaves the page from here.
  *
  * Events: `change` (tracks, devices, problems or wishes changed; read {@link Media#summary} and {@link Media#track}; the
  * detail is a list for promises: a track that was replaced is stopped when they are settled), `switched` (the device in
@@ -257,15 +257,17 @@ export class Media extends EventTarget {
    * One question to the browser.
    * @param {Device[]} devices
    * @param {number} life
+   * @param {"exact" | "ideal"} [wish]
    * @returns {Promise<unknown>} the refusal, or nothing
    */
-  async #request(devices, life) {
+  async #request(devices, life, wish = "exact") {
     try {
-      const granted = await navigator.mediaDevices.getUserMedia(this.#constraints(devices));
+      const granted = await navigator.mediaDevices.getUserMedia(this.#constraints(devices, wish));
       for (const track of granted.getTracks()) this.#adopt(track, life);
       for (const device of devices) this.#trouble[device] = null;
       return null;
     } catch (error) {
+      if (wish === "exact" && nameOf(error) === "OverconstrainedError") return this.#request(devices, life, "ideal"); // pulled meanwhile
       const held = devices.flatMap((device) => this.track(KIND[device]) ?? []);
       if (held.length > 0 && ["NotReadableError", "AbortError"].includes(nameOf(error))) {
         for (const track of held) this.#discard(track); // it opens only one at a time
@@ -304,20 +306,24 @@ export class Media extends EventTarget {
     await this.#request(["camera"], life);
   }
 
-  /** @param {Device[]} devices */
-  #constraints(devices) {
+  /**
+   * A device that was chosen and is there is asked for exactly: as an ideal it would lose against one with the ideal size.
+   * @param {Device[]} devices
+   * @param {"exact" | "ideal"} wish
+   */
+  #constraints(devices, wish) {
     const { microphone, camera } = this.#picked;
     return {
       audio: devices.includes("microphone") && {
         echoCancellation: { ideal: true },
         noiseSuppression: { ideal: true },
         autoGainControl: { ideal: true },
-        ...(microphone && precisely(microphone)),
+        ...(has(this.#devices.microphones, microphone) && { deviceId: { [wish]: microphone } }),
       },
       video: devices.includes("camera") && {
         width: { ideal: 1280 },
         height: { ideal: 720 },
-        ...(has(this.#devices.cameras, camera) ? precisely(camera) : { facingMode: { ideal: this.#facing } }),
+        ...(has(this.#devices.cameras, camera) ? { deviceId: { [wish]: camera } } : { facingMode: { ideal: this.#facing } }),
       },
     };
   }
@@ -435,15 +441,6 @@ export class Media extends EventTarget {
   }
 }
 
-/**
- * This device, if it can be had at all: as an ideal alone it would lose against one that has the ideal size.
- * @param {string} id
- * @returns {MediaTrackConstraints}
- */
-function precisely(id) {
-  return { deviceId: { ideal: id }, advanced: [{ deviceId: id }] };
-}
-
 /** @param {Choice[]} list @param {string} id */
 function has(list, id) {
   return list.some((choice) => choice.id === id);
@@ -456,7 +453,7 @@ function modesOf(device) {
 
 /** @param {unknown} error */
 function nameOf(error) {
-  return error instanceof Error || error instanceof DOMException ? error.name : "";
+  return String(/** @type {{ name?: unknown } | null} */ (error)?.name ?? ""); // OverconstrainedError is no Error in older browsers
 }
 
 /**

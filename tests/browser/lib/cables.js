@@ -31,8 +31,10 @@ export function cables(names) {
       if (!asked[kind]) continue;
       const mine = left.filter((device) => device.kind === kinds[kind]);
       if (mine.length === 0) throw new DOMException("Requested device not found", "NotFoundError");
-      const ideal = asked[kind].deviceId?.ideal;
-      asked[kind] = { ...asked[kind], deviceId: { exact: (mine.find(({ deviceId }) => deviceId === ideal) ?? mine[0]).deviceId } };
+      const { exact, ideal } = asked[kind].deviceId ?? {};
+      const wished = mine.find(({ deviceId }) => deviceId === (exact ?? ideal));
+      if (exact && !wished) throw new OverconstrainedError("deviceId");
+      asked[kind] = { ...asked[kind], deviceId: { exact: (wished ?? mine[0]).deviceId } };
     }
     return ask(asked);
   };
