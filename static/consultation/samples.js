@@ -207,6 +207,7 @@ const samples = [
   ["call-doctor-arrivals-open", { ...doctorCall, panel: "arrivals", knocks: [{ ...knock, knock: "f", seat: 3, role: "guest", name: "Ayşe Beispiel" }] }],
   ["call-doctor-arrivals-none", { ...doctorCall, panel: "arrivals" }],
   ...[3, 4, 5, 6, 7, 8, 9].map((people) => /** @type {[string, Partial<State>]} */ ([`group-${people}`, group(people)])),
+  ["group-line", group(4, {}, { 3: { verdict: "partner.narrow", line: weakLine, theirLine: weakLine } })],
   ["group-patient", group(4, { role: "patient" })],
   ["group-speaker", group(6, { speaker: 3 })],
   ["group-own-voice", group(3, { speaker: "own", role: "patient" })],
