@@ -20,6 +20,7 @@ export function fresh() {
     role: null,
     stage: "waiting",
     end: null,
+    pairs: {},
     microphone: true,
     camera: true,
     quality: "automatic",

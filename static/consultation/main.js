@@ -23,6 +23,8 @@ const NOTICE_MS = 10_000;
 /** Whoever does not want to is not asked for ever. */
 const ASKED_MS = 60_000;
 const METER_MS = 80;
+/** So long the partner's page has to hear why a call is stopped, before it hears that this one has left. */
+const LAST_WORD_MS = 300;
 
 let state = initialState();
 let words = /** @type {Record<string, string> | null} */ (null);
@@ -205,6 +207,7 @@ function listen() {
 
 /** @param {Message} message */
 function onMessage(message) {
+  if (state.screen === "end") return; // the last word is on its way
   peers?.heard();
   // Before drawing: every millisecond to the first picture counts.
   if (message.type === "welcome") useWelcome(message);
@@ -311,7 +314,7 @@ const ON_ACTION = {
   join,
   rejoin,
   leave: () => goodbye(messages.leave(), state.screen === "room" ? "leftRoom" : "leftWaiting"),
-  hangUp: () => (state.role === "doctor" ? goodbye(messages.end(), "ended") : goodbye(messages.leave(), "left")),
+  hangUp: () => goodbye(farewell(), state.role === "doctor" ? "ended" : "left"),
   admit(action) {
     signaling.send(messages.admit(action.knock));
     dispatch(action);
@@ -338,6 +341,8 @@ const ON_ACTION = {
     dispatch({ type: "notice", key: "ask.asked" });
     peers?.askMute(seat);
   },
+  sameWords: ({ seat }) => peers?.vouch(seat, true),
+  otherWords: ({ seat }) => peers?.vouch(seat, false),
   nextCorner: () => dispatch({ type: "corner", corner: CORNERS[(CORNERS.indexOf(state.corner) + 1) % CORNERS.length] }),
   gesture: () => sound.hushed && sound.wake(),
   saveReport: () => saveReport().catch(report),
@@ -363,6 +368,25 @@ function goodbye(message, end) {
   finish();
 }
 
+/** The doctor's last word ends the consultation for all. */
+function farewell() {
+  return state.role === "doctor" ? messages.end() : messages.leave();
+}
+
+/** The encryption cannot be trusted: nothing is sent any more but why. @param {string} end */
+function endCall(end) {
+  if (state.screen === "end") return;
+  const last = farewell();
+  dispatch({ type: "stopped", end });
+  media.stop();
+  greeting = () => null;
+  keep({ stage: "end", end });
+  setTimeout(() => {
+    signaling.goodbye(last);
+    peers?.close();
+  }, LAST_WORD_MS);
+}
+
 function finish() {
   peers?.close();
   media.stop();
@@ -374,8 +398,18 @@ function finish() {
 // ---- partners ----
 
 async function loadSet() {
-  const [{ Peers }, { Comforts }] = await Promise.all([import("./peers.js"), import("./comforts.js")]);
-  peers = new Peers({ media, signaling, state: () => state, dispatch, certificates: () => certificates, onStreams: showStreams });
+  const [{ Peers }, { Comforts }, keys] = await Promise.all([import("./peers.js"), import("./comforts.js"), keysMade]);
+  peers = new Peers({
+    media,
+    signaling,
+    state: () => state,
+    dispatch,
+    certificates: () => certificates,
+    onStreams: showStreams,
+    trusted: (seat) => ({ consultation, keys, secret: kept.secret, pair: kept.pairs[seat] ?? null }),
+    keepPair: (seat, pair) => keep({ pairs: { ...kept.pairs, [seat]: pair } }),
+    endCall,
+  });
   comforts = new Comforts({ media, sound, peers, state: () => state, dispatch, act, picture: view.largePicture });
 }
 

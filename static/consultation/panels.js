@@ -3,6 +3,7 @@
 import { drawToggle } from "./controls.js";
 import { all, el, keyed, part, put } from "./dom.js";
 import { drawLinePanel } from "./line-panel.js";
+import { drawLock } from "./lock.js";
 import { isGroup, knockName, locked, say, who } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */
@@ -31,6 +32,7 @@ export function drawPanels(state, words) {
   }
   drawHelps(state, words);
   drawLinePanel(state, words);
+  drawLock(state, words);
   el["arrivals-empty"].hidden = state.knocks.length > 0;
   const group = isGroup(state);
   el.arrange.hidden = group;

@@ -10,6 +10,7 @@ import { messages } from "../shared/signaling.js";
 import { Lines } from "./lines.js";
 import { HEAR_MS, hear, speakerOf } from "./speaker.js";
 import { holds } from "./state.js";
+import { trust } from "./trust.js";
 
 /** @typedef {import("../shared/signaling.js").Message} Message */
 /** @typedef {import("./types.js").State} State */
@@ -20,6 +21,7 @@ import { holds } from "./state.js";
  * @property {number} seat
  * @property {number} incarnation
  * @property {string} key  the page's public key, for sealing
+ * @property {import("../shared/check.js").Check} check
  * @property {MediaStream | null} stream
  * @property {Gauge} gauge
  * @property {Sending} sending
@@ -37,6 +39,10 @@ import { holds } from "./state.js";
  * @property {(action: import("./types.js").Action) => void} dispatch
  * @property {() => RTCCertificate[]} certificates  one for all connections of this page life, or none
  * @property {() => void} onStreams                 a partner's stream came or went
+ * @property {(seat: number) => { consultation: string, keys: import("../shared/seal.js").Keys, secret: string | null, pair: string | null }} trusted
+ *   what a check of this seat rests on
+ * @property {(seat: number, pair: string) => void} keepPair
+ * @property {(end: string) => void} endCall
  */
 
 /** No line after so long: the network does not let it through, and the user can do something about it. */
@@ -87,7 +93,7 @@ export class Peers {
    * @param {Message} message
    * @returns {boolean} whether it is a new one
    */
-  meet({ seat, key, incarnation }) {
+  meet({ seat, role, key, incarnation }) {
     const known = this.#partners.get(seat);
     if (known && known.incarnation === incarnation) {
       known.peer.nudge();
@@ -104,7 +110,8 @@ export class Peers {
       stream: media.stream,
       tracks: { audio: media.track("audio"), video: media.track("video") },
     });
-    const partner = { peer, seat, incarnation, key, stream: null, gauge: new Gauge(), sending: new Sending(), picture: own.picture, said: "" };
+    const check = trust(peer, { seat, role, key }, this.#page, () => this.#partners.get(seat)?.peer === peer);
+    const partner = { peer, seat, incarnation, key, check, stream: null, gauge: new Gauge(), sending: new Sending(), picture: own.picture, said: "" };
     this.#partners.set(seat, partner);
     this.#follow(partner);
     this.#listening ??= setInterval(() => this.#listen(), HEAR_MS);
@@ -176,6 +183,13 @@ export class Peers {
     for (const { seat, peer } of this.#partners.values()) {
       if (only === seat || (!only && peers[seat]?.role !== "doctor")) peer.tell({ type: "ask", what: "mute" });
     }
+  }
+
+  /** The person here has compared the words. @param {number} seat @param {boolean} same */
+  vouch(seat, same) {
+    const check = this.#partners.get(seat)?.check;
+    if (same) check?.confirm();
+    else check?.refuse();
   }
 
   /** @param {number} seat */
@@ -332,6 +346,7 @@ const TOLD = {
   },
   hears: ({ seat }, { heard }, dispatch) => dispatch({ type: "peer", seat, change: { hearsUs: heard === true } }),
   line: (partner, message, _, lines) => lines.told(partner, message),
+  check: ({ check }, message) => void check.hear(message),
 };
 
 /**

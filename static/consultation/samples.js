@@ -50,7 +50,8 @@ const partner = {
   speaking: false,
   hearsUs: null,
   trying: null,
-  check: { level: "checked", by: "link", words: null },
+  check: { level: "checked", by: "link", words: null, language: "de" },
+  transport: ["DTLS 1.3", "TLS_AES_128_GCM_SHA256", "SRTP_AES128_CM_HMAC_SHA1_80"],
   line: null,
   theirLine: null,
   verdict: null,
@@ -112,6 +113,9 @@ function group(people, change = {}, peers = {}) {
 
 /** @param {Partial<State["media"]>} change @returns {State["media"]} */
 const media = (change) => ({ ...ready, ...change });
+
+/** @type {State["peers"][number]["check"]} */
+const words = { level: "words", by: null, words: ["Kalender", "Himbeere", "Narzisse", "Zeppelin"], language: "de" };
 
 /** @type {[string, Partial<State>][]} */
 const samples = [
@@ -200,6 +204,12 @@ const samples = [
   ["call-line-open-measuring", { ...patientCall, panel: "line" }],
   ["call-line-open-interrupted", { ...withPartner({ link: "interrupted", line }), panel: "line" }],
   ["call-line-open-two", { ...doctorCall, panel: "line", peers: { 2: { ...partner, line, theirLine: line }, 3: { ...partner, seat: 3, role: "guest", name: "Ayşe Beispiel", line: weakLine, theirLine: weakLine, verdict: "partner.narrow" } } }],
+  ["call-lock-open", { ...withPartner({ check: { level: "open", by: null, words: null, language: null }, transport: null }), panel: "lock" }],
+  ["call-words", withPartner({ check: words })],
+  ["call-lock-words", { ...withPartner({ check: words, path: "relayed" }), panel: "lock" }],
+  ["call-lock-link", { ...patientCall, panel: "lock" }],
+  ["call-lock-words-agreed", { ...withPartner({ check: { ...words, level: "checked", by: "words" }, transport: [] }), panel: "lock" }],
+  ["call-lock-two", { ...doctorCall, panel: "lock", peers: { 2: partner, 3: { ...partner, seat: 3, role: "guest", name: "Ayşe Beispiel", check: words } } }],
   ["call-menu", { ...patientCall, panel: "more" }],
   ["call-doctor", doctorCall],
   ["call-doctor-menu", { ...doctorCall, panel: "more" }],
@@ -225,11 +235,13 @@ const samples = [
   ["group-doctor-asked", group(4, { notice: { id: 1, key: "ask.asked", values: {} } })],
   ["group-menu", group(4, { panel: "more" }, { 3: { microphone: false } })],
   ["call-asked", { ...patientCall, asked: true }],
-  ...["left", "leftWaiting", "ended", "refused", "removed", "replaced", "revoked"].map(
+  ...["left", "leftWaiting", "ended", "refused", "removed", "replaced", "revoked", "mismatch", "weak"].map(
     (end) => /** @type {[string, Partial<State>]} */ ([`end-${end}`, { screen: "end", end }]),
   ),
   ["end-over", { screen: "end", end: "ended", expiresAt: "2026-11-21T09:04:00Z" }],
   ["end-doctor", { ...doctor, screen: "end", end: "ended" }],
+  ["end-mismatch-doctor", { ...doctor, screen: "end", end: "mismatch" }],
+  ["end-weak-doctor", { ...doctor, screen: "end", end: "weak" }],
   ["end-leftRoom", { ...doctor, screen: "end", end: "leftRoom" }],
 ];
 

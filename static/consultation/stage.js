@@ -6,8 +6,9 @@
 
 import { DEVICES, drawState } from "./controls.js";
 import { all, clone, el, keyed, part, put } from "./dom.js";
+import { drawChip } from "./lock.js";
 import { CORNERS, hintIn } from "./state.js";
-import { darknessOf, isGroup, pathOf, say, troubleOf, verdictOf, who } from "./words-of.js";
+import { darknessOf, isGroup, say, troubleOf, verdictOf, who } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").PeerState} PeerState */
@@ -46,10 +47,7 @@ export function drawCall(state, words) {
   drawOwn(state, words);
   el["call-alone"].hidden = peers.length > 0;
   put(el["call-alone-text"], words["call.alone"]);
-  const path = pathOf(peers);
-  el.chip.dataset.path = path;
-  el.chip.hidden = peers.length === 0;
-  put(el["chip-text"], words[`path.${path}`]);
+  drawChip(peers, words);
   const broken = peers.find((peer) => peer.link !== "connected");
   const key = broken && (broken.away && broken.link !== "blocked" ? "link.away" : `link.${broken.link}`);
   put(el["call-link"], broken && key && say(words, key, { who: who(broken, words) }));

@@ -92,6 +92,7 @@ const STEPS = {
   resume: (state, { code, name }) => ({ ...state, screen: "looking", back: true, code, name, end: null, problem: null }),
   unsupported: (state, { problem }) => ({ ...state, screen: "browser", problem }),
   ended: (state, { end, role = state.role }) => finish({ ...state, role }, end),
+  stopped: (state, { end }) => announce(finish(state, end), `end.${end}.text${state.role === "doctor" ? "Doctor" : ""}`),
   submitName: (state, { name }) =>
     name.trim() === ""
       ? announce({ ...state, name, problem: "name-missing" }, "welcome.nameMissing")
@@ -101,6 +102,8 @@ const STEPS = {
   hushed: (state, { hushed }) => ({ ...state, hushed }),
   signaling: (state, { signaling, code }) => changeSignaling(state, signaling, code),
   link: (state, { seat, link }) => changeLink(state, seat, link),
+  check: (state, { seat, level, by, words, language }) =>
+    learn(changePeer(state, seat, { check: { level, by, words, language } }), level, by),
   peer: (state, { seat, change }) =>
     hearPicture(raise(changePeer(state, seat, change), seat, state.peers[seat]?.hand), state.peers[seat]),
   asked: (state, { seat }) => ask(state, seat),
@@ -267,7 +270,8 @@ function meet(state, { seat, role, incarnation }) {
     speaking: false,
     hearsUs: null,
     trying: null,
-    check: { level: "open", by: null, words: null },
+    check: { level: "open", by: null, words: null, language: null },
+    transport: null,
     line: null,
     theirLine: null,
     verdict: null,
@@ -390,6 +394,17 @@ function changeLines(state, changes) {
   const next = changes.reduce((changed, { seat, change }) => changePeer(changed, seat, change), state);
   const [before, said] = [state, next].map(({ peers }) => verdictOf(Object.values(peers)));
   return said && (said.key !== before?.key || said.peer.seat !== before.peer.seat) ? announce(next, said.key, whoseName(said.peer)) : next;
+}
+
+/**
+ * A check has come to a result. By the link nobody needs to hear of it.
+ * @param {State} state
+ * @param {string} level
+ * @param {string | null} by
+ */
+function learn(state, level, by) {
+  if (level === "words") return announce(state, "lock.choice");
+  return by === "words" && state.panel === "lock" ? announce(state, "lock.checked.words") : state;
 }
 
 /**

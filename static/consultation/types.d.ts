@@ -46,6 +46,8 @@ export interface Check {
   level: "open" | "words" | "checked";
   by: null | "link" | "words";
   words: string[] | null;
+  /** The words'. */
+  language: string | null;
 }
 
 /** A device that waits. */
@@ -86,6 +88,8 @@ export interface PeerState {
   theirLine: LineSummary | null;
   /** Whose line is weak, and how: the end of a key, like `own.narrow`. */
   verdict: string | null;
+  /** What DTLS and SRTP agreed on; `null`: not asked yet. */
+  transport: string[] | null;
   name: string | null;
   locked: Locked;
 }
@@ -170,6 +174,8 @@ export interface Kept {
   role: Role | null;
   stage: "waiting" | "call" | "end";
   end: string | null;
+  /** Of partners whose words were the same, by seat: what vouches for them after a reload. */
+  pairs: Record<number, string>;
   /** Whether they are wanted on. */
   microphone: boolean;
   camera: boolean;

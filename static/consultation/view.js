@@ -143,9 +143,9 @@ const SCREENS = {
   call: drawCall,
   end(state, words) {
     put(el["end-title"], words[`end.${state.end}.title`]);
-    put(el["end-text"], words[`end.${state.end}.text`]);
+    put(el["end-text"], words[`end.${state.end}.text${state.role === "doctor" ? "Doctor" : ""}`] ?? words[`end.${state.end}.text`]);
     const open = !state.expiresAt || Date.parse(state.expiresAt) > state.now;
-    el.rejoin.hidden = !open || state.end === "revoked";
+    el.rejoin.hidden = !open || ["revoked", "mismatch", "weak"].includes(String(state.end));
     put(el.rejoin.hidden ? null : el.rejoin, words[state.role === "doctor" ? "end.rejoinRoom" : "end.rejoin"]);
   },
 };

@@ -40,6 +40,14 @@ export function darknessOf({ camera, picture }, quality) {
 }
 
 /**
+ * How far the whole call is checked: the lowest level of all.
+ * @param {PeerState[]} peers
+ */
+export function trustOf(peers) {
+  return /** @type {const} */ (["open", "words"]).find((low) => peers.some(({ check }) => check.level === low)) ?? "checked";
+}
+
+/**
  * What is wrong with the devices, in one sentence with one thing to do.
  * @param {State} state
  * @param {Words} words

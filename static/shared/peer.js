@@ -6,11 +6,13 @@
  *
  * Events, each with a detail: `send` ({ description } or { candidate }), `stream` (the partner's MediaStream), `open`
  * (null: {@link Peer#tell} is heard from now on), `told` (a message of the partner's page: from a stranger, an object with
- * a `type` and nothing else sure), `link` (a {@link Link}), `path` (a {@link Path}), `stuck` (null; again and again while
- * the line is dead: whoever owns signaling decides about {@link Peer#restart}).
+ * a `type` and nothing else sure), `mismatch` (null: a description names other fingerprints than the first), `link` (a
+ * {@link Link}), `path` (a {@link Path}), `stuck` (null; again and again while the line is dead: whoever owns signaling
+ * decides about {@link Peer#restart}).
  */
 
 import { Flow, selectedPair, WATCH_MS } from "./flow.js";
+import { fingerprints } from "./transport.js";
 
 /** @typedef {"connecting" | "connected" | "interrupted"} Link */
 /** @typedef {"direct" | "relayed" | "unknown"} Path */
@@ -47,6 +49,12 @@ export class Peer extends EventTarget {
   #makingOffer = false;
   #ignoreOffer = false;
   #settingRemoteAnswer = false;
+  /** Of the partner, as first told. @type {string | null} */
+  #vouched = null;
+  /** @type {() => void} */
+  #setDescribed = () => {};
+  /** The partner's first description is in force. @type {Promise<void>} */
+  #described = new Promise((done) => (this.#setDescribed = done));
   /** @type {Link} */
   #link = "connecting";
   /** @type {Path} */
@@ -115,6 +123,12 @@ export class Peer extends EventTarget {
     this.#flow.reset();
   }
 
+  /** Of both sides, in the descriptions in force (R22). @returns {import("./transport.js").Fingerprints} */
+  fingerprints() {
+    const { localDescription, remoteDescription } = this.#connection;
+    return { own: fingerprints(localDescription?.sdp), theirs: fingerprints(remoteDescription?.sdp) };
+  }
+
   /** For whoever reads its statistics. */
   get connection() {
     return this.#connection;
@@ -128,13 +142,15 @@ export class Peer extends EventTarget {
     const connection = this.#connection;
     const ready = !this.#makingOffer && (connection.signalingState === "stable" || this.#settingRemoteAnswer);
     this.#ignoreOffer = this.#offers && description.type === "offer" && !ready;
-    if (this.#ignoreOffer) return;
+    if (this.#ignoreOffer || !this.#isVouched(description)) return;
     this.#settingRemoteAnswer = description.type === "answer";
     try {
       await connection.setRemoteDescription(description);
     } finally {
       this.#settingRemoteAnswer = false;
     }
+    if (!this.#isVouched(connection.remoteDescription)) return; // as the browser has read it
+    this.#setDescribed();
     for (const candidate of this.#early.splice(0)) await this.addCandidate(candidate);
     if (description.type !== "offer") return;
     this.#restartedAt = performance.now(); // the partner looks for a new line already
@@ -185,6 +201,18 @@ export class Peer extends EventTarget {
     this.#channel?.close();
     this.#connection.close();
     for (const track of this.#remote.getTracks()) track.stop();
+  }
+
+  /**
+   * The first fingerprints count for the whole life of the connection: with others, browsers would begin DTLS anew.
+   * @param {RTCSessionDescriptionInit | null} description
+   */
+  #isVouched(description) {
+    const theirs = fingerprints(description?.sdp).join();
+    this.#vouched ??= theirs;
+    if (theirs === this.#vouched) return true;
+    this.#emit("mismatch", null);
+    return false;
   }
 
   /** @param {RTCPeerConnection} connection */
@@ -248,7 +276,8 @@ export class Peer extends EventTarget {
   #openChannel() {
     const channel = this.#connection.createDataChannel("visavis", { negotiated: true, id: 0, ordered: true });
     this.#channel = channel;
-    channel.onopen = () => this.#emit("open", null);
+    // Under load Chromium opens the channel while it still applies the answer, and knows no fingerprints of the partner yet.
+    channel.onopen = () => this.#described.then(() => this.#emit("open", null));
     channel.onmessage = ({ data }) => {
       const message = parse(data);
       if (message) this.#emit("told", message);

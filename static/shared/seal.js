@@ -70,11 +70,15 @@ export async function unseal(sealed, { keys, secret, consultation, seat }) {
   }
 }
 
+/** What only the two pages can compute (ECDH). @param {Keys} keys @param {string} other  public key */
+export async function agree(keys, other) {
+  const point = await crypto.subtle.importKey("raw", bytes(other), P256, false, []);
+  return crypto.subtle.deriveBits({ name: "ECDH", public: point }, keys.private, 256);
+}
+
 /** @param {Keys} keys @param {string} other  public key @param {string | null} secret @param {string} label */
 async function deriveKey(keys, other, secret, label) {
-  const point = await crypto.subtle.importKey("raw", bytes(other), P256, false, []);
-  const shared = await crypto.subtle.deriveBits({ name: "ECDH", public: point }, keys.private, 256);
-  const base = await crypto.subtle.importKey("raw", shared, "HKDF", false, ["deriveKey"]);
+  const base = await crypto.subtle.importKey("raw", await agree(keys, other), "HKDF", false, ["deriveKey"]);
   const info = new TextEncoder().encode(`visavis name v1|${label}`);
   const salt = secret === null ? new Uint8Array(0) : bytes(secret);
   const hkdf = { name: "HKDF", hash: "SHA-256", salt, info };
@@ -95,12 +99,12 @@ function shorten(name) {
 }
 
 /** @param {Uint8Array} value */
-function base64url(value) {
+export function base64url(value) {
   return btoa(String.fromCharCode(...value)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
 /** @param {string} text */
-function bytes(text) {
+export function bytes(text) {
   const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
   return Uint8Array.from(binary, (character) => character.charCodeAt(0));
 }

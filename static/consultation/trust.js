@@ -1,0 +1,52 @@
+/**
+ * Whether the connection to a partner can be trusted (R21, R22): runs its check over the data channel, judges what DTLS and
+ * SRTP agreed on, and keeps what two people have vouched for. What comes of it are actions; what does not fit ends the call.
+ */
+
+import { Check } from "../shared/check.js";
+import { judge } from "../shared/transport.js";
+
+/** @typedef {import("./peers.js").Page} Page */
+/** @typedef {import("../shared/peer.js").Peer} Peer */
+
+/**
+ * @param {Peer} peer
+ * @param {{ seat: number, role: string, key: string }} partner  as the broker tells
+ * @param {Page} page
+ * @param {() => boolean} isCurrent  whether this connection is still the partner's
+ */
+export function trust(peer, partner, page, isCurrent) {
+  const { state, dispatch, trusted, keepPair, endCall } = page;
+  const { seat: own, role, language } = state();
+  const { seat } = partner;
+  const check = new Check({
+    ...trusted(seat),
+    own: { seat: own ?? 0, role: role ?? "" },
+    partner,
+    language,
+    fingerprints: () => peer.fingerprints(),
+  });
+  /** @type {(from: EventTarget, type: string, listener: (detail: any) => void) => void} */
+  const on = (from, type, listener) =>
+    from.addEventListener(type, (event) => isCurrent() && listener(/** @type {CustomEvent} */ (event).detail));
+  // A browser may hand over a message a moment before it lets answer.
+  const opened = new Promise((done) => peer.addEventListener("open", done, { once: true }));
+  on(check, "say", (message) => opened.then(() => peer.tell(message)));
+  on(check, "result", ({ pair, ...result }) => {
+    if (pair) keepPair(seat, pair);
+    dispatch({ type: "check", seat, ...result });
+  });
+  on(check, "mismatch", () => endCall("mismatch"));
+  on(peer, "mismatch", () => endCall("mismatch"));
+  on(peer, "open", async () => {
+    check.begin();
+    const { connection } = peer;
+    const certificates = connection.sctp?.transport?.getRemoteCertificates?.() ?? [];
+    const report = await connection.getStats();
+    const { verdict, said } = await judge(report.values(), certificates, peer.fingerprints().theirs);
+    if (!isCurrent()) return;
+    if (verdict === "weak" || verdict === "foreign") return endCall(verdict === "weak" ? "weak" : "mismatch");
+    dispatch({ type: "peer", seat, change: { transport: said } });
+  });
+  return check;
+}
