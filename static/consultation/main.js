@@ -19,6 +19,7 @@ import * as view from "./view.js";
 /** @typedef {import("./peers.js").Peers} Peers */
 
 const TICK_MS = 15_000;
+const COUNTDOWN_MS = 1000;
 const NOTICE_MS = 10_000;
 /** Whoever does not want to is not asked for ever. */
 const ASKED_MS = 60_000;
@@ -188,6 +189,7 @@ function listen() {
   });
   sound.addEventListener("change", showHushed);
   setInterval(() => state.knocks.length > 0 && dispatch({ type: "tick" }), TICK_MS); // "waiting for 3 min"
+  setInterval(() => Object.values(state.peers).some(({ trying }) => trying) && dispatch({ type: "tick" }), COUNTDOWN_MS);
   window.addEventListener("online", () => signaling.renew());
   window.addEventListener("hashchange", () => {
     if (location.hash === "") return;
@@ -197,15 +199,19 @@ function listen() {
   window.addEventListener("pageshow", (event) => {
     if (event.persisted) location.reload(); // from the back/forward cache: sockets and tracks are gone, the place is not
   });
-  document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState !== "visible") return;
-    if (state.signaling === "down") signaling.renew();
-  });
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && onWake());
+  document.addEventListener("resume", onWake); // thawed
+  /** @type {any} */ (navigator).connection?.addEventListener("change", onWake);
+}
+
+/** The page was away or the network may have changed: nothing waits any longer. */
+function onWake() {
+  if (state.signaling === "down") signaling.renew();
+  peers?.awake();
 }
 
 /** @param {Message} message */
 function onMessage(message) {
-  peers?.heard();
   // Before drawing: every millisecond to the first picture counts.
   if (message.type === "welcome") useWelcome(message);
   if (message.type === "peer" && peers?.meet(message)) sendName(message.seat, message.key);
@@ -356,6 +362,7 @@ const ON_ACTION = {
  * @param {string} end
  */
 function goodbye(message, end) {
+  if (!signaling.isOpen) peers?.leave(); // the broker will learn it from the silence, the partners from us
   signaling.goodbye(message);
   dispatch({ type: "ended", end });
   finish();

@@ -1,10 +1,10 @@
 /**
- * The set of partners: one {@link Peer} for each admitted seat, from its first message to its end. It hands the broker's
+ * The set of partners: one {@link Lines} for each admitted seat, from its first message to its end. It hands the broker's
  * messages to the right connection and back, shares tracks and servers out to all, mends what breaks (R27), and knows
  * what the partners' pages tell ({@link TOLD}). What the screen has to know comes out as actions through `dispatch`.
  */
 
-import { Peer } from "../shared/peer.js";
+import { Lines } from "../shared/lines.js";
 import { Gauge, Sending } from "../shared/sending.js";
 import { messages } from "../shared/signaling.js";
 import { HEAR_MS, hear, speakerOf } from "./speaker.js";
@@ -15,7 +15,7 @@ import { holds } from "./state.js";
 /** @typedef {import("./types.js").Told} Told */
 /**
  * @typedef {object} Partner
- * @property {Peer} peer
+ * @property {Lines} peer
  * @property {number} seat
  * @property {number} incarnation
  * @property {string} key  the page's public key, for sealing
@@ -24,6 +24,7 @@ import { holds } from "./state.js";
  * @property {Sending} sending
  * @property {State["picture"]} picture  as it goes to this partner
  * @property {string} said  the state that its page was told last
+ * @property {boolean} [dead]  its line is being mended
  * @property {ReturnType<typeof setTimeout>} [blocked]
  * @property {string} [heard]  the last packet of sound that was looked at
  */
@@ -40,19 +41,20 @@ import { holds } from "./state.js";
 
 /** No line after so long: the network does not let it through, and the user can do something about it. */
 const BLOCKED_MS = 15_000;
-/** A TURN credential lives 15 minutes: with an older one an ICE restart waits for a new one. */
+/** A TURN credential lives 15 minutes: with an older one a new line waits for a new one. */
 const CREDENTIAL_MS = 10 * 60_000;
-/** No word from the broker for so long after a question: the socket is dead, whatever it says. */
-const ANSWER_MS = 2500;
 const PACE_MS = 1000;
 const NOTHING_MEASURED = { available: null, loss: null, roundTrip: null, limited: false };
+/** So long a last word over the data channel may take. */
+const GOODBYE_MS = 500;
 
 export class Peers {
   #page;
   /** @type {Map<number, Partner>} */
   #partners = new Map();
-  #ice = { servers: /** @type {RTCIceServer[]} */ ([]), at: 0, askedAt: 0 };
-  #heardAt = 0;
+  #ice = { servers: /** @type {RTCIceServer[]} */ ([]), at: 0 };
+  /** On the socket that is open: before, nothing may be said to partners. */
+  #welcome = false;
   /** @type {Map<number, import("./speaker.js").Voice>} */
   #voices = new Map();
   #listening = /** @type {ReturnType<typeof setInterval> | undefined} */ (undefined);
@@ -61,6 +63,7 @@ export class Peers {
   constructor(page) {
     this.#page = page;
     setInterval(() => this.pace(), PACE_MS);
+    page.signaling.addEventListener("up", () => (this.#welcome = false));
   }
 
   /** The partners' streams, by seat. @returns {Map<number, MediaStream>} */
@@ -86,14 +89,15 @@ export class Peers {
   meet({ seat, key, incarnation }) {
     const known = this.#partners.get(seat);
     if (known && known.incarnation === incarnation) {
-      known.peer.nudge();
+      known.peer.hurry();
       return false;
     }
     this.drop(seat);
     const { media, state, certificates } = this.#page;
     const own = state();
-    const peer = new Peer({
-      offers: (own.seat ?? 0) < seat,
+    const peer = new Lines({
+      first: (own.seat ?? 0) < seat,
+      reachable: () => this.#reaches(seat),
       iceServers: this.#ice.servers,
       relayedOnly: own.relayedOnly,
       certificates: certificates(),
@@ -108,11 +112,6 @@ export class Peers {
     return true;
   }
 
-  /** The broker said something: it lives. */
-  heard() {
-    this.#heardAt = performance.now();
-  }
-
   /** @param {Message} message  `description` */
   describe({ from, incarnation, description }) {
     return this.#known(from, incarnation)?.peer.describe(description);
@@ -125,12 +124,13 @@ export class Peers {
 
   /** @param {Message} welcome  its `gone` may have come while the socket was lost */
   keepHolders(welcome) {
+    this.#welcome = true;
     for (const partner of [...this.#partners.values()]) if (!holds(welcome, partner)) this.drop(partner.seat);
   }
 
   /** @param {RTCIceServer[]} servers */
   useIce(servers) {
-    this.#ice = { ...this.#ice, servers, at: performance.now() };
+    this.#ice = { servers, at: performance.now() };
     for (const { peer } of this.#partners.values()) peer.setServers(servers);
   }
 
@@ -174,8 +174,8 @@ export class Peers {
     }
   }
 
-  /** @param {number} seat */
-  drop(seat) {
+  /** @param {number} seat @param {number} [lingers]  ms until its connection closes; at once, unless something is still being said */
+  drop(seat, lingers) {
     const partner = this.#partners.get(seat);
     if (!partner) return;
     this.#partners.delete(seat);
@@ -185,8 +185,18 @@ export class Peers {
       this.#listening = undefined;
     }
     clearTimeout(partner.blocked);
-    partner.peer.close();
+    if (lingers) setTimeout(() => partner.peer.close(), lingers);
+    else partner.peer.close();
+    this.#hasten();
     this.#page.onStreams();
+  }
+
+  /** Says goodbye without the broker; the connections live on for the moment that this takes. */
+  leave() {
+    for (const { peer, seat } of [...this.#partners.values()]) {
+      peer.tell({ type: "left" });
+      this.drop(seat, GOODBYE_MS);
+    }
   }
 
   close() {
@@ -203,10 +213,16 @@ export class Peers {
     const shown = state().peers[seat];
     if (!partner || !shown) return;
     clearTimeout(partner.blocked);
-    if (shown.link === "connected" || shown.away) return;
+    if (shown.link !== "connecting" || shown.away) return; // what has worked once will do so again
     partner.blocked = setTimeout(() => {
       if (state().signaling === "up") dispatch({ type: "link", seat, link: "blocked" });
     }, BLOCKED_MS);
+  }
+
+  /** The network may have changed, or the page has slept: what is dead is tried anew at once. */
+  awake() {
+    if (this.#partners.size > 0) this.#page.signaling.prove(messages.ice());
+    for (const { peer } of this.#partners.values()) peer.hurry();
   }
 
   /** @param {Partner} partner */
@@ -227,30 +243,39 @@ export class Peers {
       partner.stream = stream;
       onStreams();
     });
-    on("open", () => this.#tellState(partner));
-    on("told", (message) => TOLD[message.type]?.(partner, message, dispatch));
+    on("open", () => {
+      partner.gauge = new Gauge(); // another line counts from zero
+      this.#tellState(partner);
+    });
+    on("told", (message) => {
+      TOLD[message.type]?.(partner, message, dispatch);
+      if (message.type === "left") this.drop(seat);
+    });
     on("path", (path) => dispatch({ type: "peer", seat, change: { path } }));
     on("link", (link) => {
       dispatch({ type: "link", seat, link });
       this.watch(seat);
     });
-    on("stuck", () => this.#mend(partner));
+    on("trying", (trying) => {
+      partner.dead = trying !== null;
+      this.#hasten();
+      dispatch({ type: "peer", seat, change: { trying } });
+    });
+    on("stuck", () => signaling.prove(messages.ice()));
+  }
+
+  /** A dead call waits for nothing but the broker. */
+  #hasten() {
+    this.#page.signaling.hasten([...this.#partners.values()].some(({ dead }) => dead));
   }
 
   /**
-   * A line is dead. Without the broker no restart gets through; with a partner who is away neither.
-   * @param {Partner} partner
+   * Whether a new line can be agreed upon: without the broker nothing gets through, nor to a partner who is away.
+   * @param {number} seat
    */
-  #mend({ seat, peer }) {
-    const { signaling, state } = this.#page;
-    if (state().signaling !== "up" || state().peers[seat]?.away) return;
-    const now = performance.now();
-    if (now - this.#ice.askedAt > ANSWER_MS) {
-      this.#ice.askedAt = now;
-      signaling.send(messages.ice());
-      setTimeout(() => this.#heardAt < now && signaling.renew(), ANSWER_MS);
-    }
-    if (now - this.#ice.at < CREDENTIAL_MS) peer.restart();
+  #reaches(seat) {
+    const { peers } = this.#page.state();
+    return this.#page.signaling.isOpen && this.#welcome && !peers[seat]?.away && performance.now() - this.#ice.at < CREDENTIAL_MS;
   }
 
   /** Who speaks, by what comes from each. */
@@ -319,6 +344,7 @@ const TOLD = {
     };
     dispatch({ type: "peer", seat, change });
   },
+  left: ({ seat }, _, dispatch) => dispatch({ type: "server", message: { type: "gone", seat, reason: "left" } }),
   ask({ seat, sending }, { what }, dispatch) {
     if (what === "mute") dispatch({ type: "asked", seat });
     if (what === "less") sending.less(performance.now());
