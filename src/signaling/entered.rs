@@ -64,7 +64,10 @@ impl Entered {
         // Whoever waits anyway asks nobody first.
         let tries = if may_take { CLAIM_TRIES } else { 0 };
         for _ in 0..tries {
+            // A page has one socket: where the same page comes back, the former one is dead, whether or not the broker knows.
+            let same_page = token.is_some() && page == Some(seat.incarnation);
             if let Some(holder) = &seat.claim
+                && !same_page
                 && self.is_alive(seat.number, holder).await
             {
                 break;

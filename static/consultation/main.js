@@ -19,6 +19,7 @@ import * as view from "./view.js";
 /** @typedef {import("./peers.js").Peers} Peers */
 
 const TICK_MS = 15_000;
+const COUNTDOWN_MS = 1000;
 const NOTICE_MS = 10_000;
 /** Whoever does not want to is not asked for ever. */
 const ASKED_MS = 60_000;
@@ -35,7 +36,10 @@ let greeting = /** @type {() => Message | null} */ (() => null);
 let keysMade;
 /** @type {Promise<void>} */
 let setLoaded;
+/** One for all connections of this page life: that is what the encryption is checked by. */
 let certificates = /** @type {RTCCertificate[]} */ ([]);
+/** @type {Promise<void>} */
+let certificatesMade;
 let consultation = "";
 /** Of this page in its seat; a page that never held it has none. */
 let incarnation = /** @type {number | undefined} */ (undefined);
@@ -65,7 +69,8 @@ function start() {
   if (!Media.supported()) return dispatch({ type: "unsupported", problem: "in-app" });
   listen();
   keysMade = generateKeys();
-  makeCertificates().then((made) => (certificates = made), report); // without: each connection makes its own
+  certificatesMade = makeCertificates();
+  certificatesMade.catch(report);
   setLoaded = loadSet();
   setLoaded.catch(report);
   enter();
@@ -114,7 +119,7 @@ function look() {
 async function join() {
   dispatch({ type: "join" });
   const { key } = await keysMade;
-  const complete = await setLoaded.then(() => true, () => false);
+  const complete = await Promise.all([setLoaded, certificatesMade]).then(() => true, () => false);
   if (!complete) return dispatch({ type: "unsupported", problem: "incomplete" });
   greeting = () => messages.join(kept.code, kept.device, key, kept.token ?? undefined, incarnation);
   talk();
@@ -190,6 +195,7 @@ function listen() {
   });
   sound.addEventListener("change", showHushed);
   setInterval(() => state.knocks.length > 0 && dispatch({ type: "tick" }), TICK_MS); // "waiting for 3 min"
+  setInterval(() => Object.values(state.peers).some(({ trying }) => trying) && dispatch({ type: "tick" }), COUNTDOWN_MS);
   window.addEventListener("online", () => signaling.renew());
   window.addEventListener("hashchange", () => {
     if (location.hash === "") return;
@@ -199,16 +205,20 @@ function listen() {
   window.addEventListener("pageshow", (event) => {
     if (event.persisted) location.reload(); // from the back/forward cache: sockets and tracks are gone, the place is not
   });
-  document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState !== "visible") return;
-    if (state.signaling === "down") signaling.renew();
-  });
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && onWake());
+  document.addEventListener("resume", onWake); // thawed
+  /** @type {any} */ (navigator).connection?.addEventListener("change", onWake);
+}
+
+/** The page was away or the network may have changed: nothing waits any longer. */
+function onWake() {
+  if (state.signaling === "down") signaling.renew();
+  peers?.awake();
 }
 
 /** @param {Message} message */
 function onMessage(message) {
   if (state.screen === "end") return; // the last word is on its way
-  peers?.heard();
   // Before drawing: every millisecond to the first picture counts.
   if (message.type === "welcome") useWelcome(message);
   if (message.type === "peer" && peers?.meet(message)) sendName(message.seat, message.key);
@@ -235,7 +245,7 @@ const ON_MESSAGE = {
   description: (message) => peers?.describe(message)?.catch(report),
   candidate: (message) => peers?.addCandidate(message)?.catch(report),
   ice: ({ iceServers }) => peers?.useIce(iceServers),
-  probe: ({ id }) => peers?.lines.echoed({ id }),
+  probe: ({ id }) => peers?.weakLines.echoed({ id }),
   sentBack: () => peers?.close(),
   refused: () => finish(),
   removed: () => finish(),
@@ -363,6 +373,7 @@ const ON_ACTION = {
  * @param {string} end
  */
 function goodbye(message, end) {
+  if (!signaling.isOpen) peers?.leave(); // the broker will learn it from the silence, the partners from us
   signaling.goodbye(message);
   dispatch({ type: "ended", end });
   finish();
@@ -446,7 +457,7 @@ async function saveReport() {
   if (!peers || !words) return;
   const { reportOf } = await import("./report.js");
   const page = { now: performance.now(), agent: navigator.userAgent };
-  view.save("visavis.txt", reportOf(peers.lines.past(), state, words, page));
+  view.save("visavis.txt", reportOf(peers.weakLines.past(), state, words, page));
 }
 
 // ---- names ----
@@ -495,10 +506,10 @@ function preferredLanguage() {
   return navigator.languages.map((tag) => tag.slice(0, 2)).find((tag) => tag === "de" || tag === "en") ?? "de";
 }
 
-/** One for every connection of this page: made before it is needed. */
+/** Before it is needed. */
 async function makeCertificates() {
   const kind = /** @type {EcKeyGenParams} */ ({ name: "ECDSA", namedCurve: "P-256" });
-  return [await RTCPeerConnection.generateCertificate(kind)];
+  certificates = [await RTCPeerConnection.generateCertificate(kind)];
 }
 
 /**

@@ -1,32 +1,33 @@
 /**
- * The set of partners: one {@link Peer} for each admitted seat, from its first message to its end. It hands the broker's
+ * The set of partners: one {@link Lines} for each admitted seat, from its first message to its end. It hands the broker's
  * messages to the right connection and back, shares tracks and servers out to all, mends what breaks (R27), and knows
  * what the partners' pages tell ({@link TOLD}). What the screen has to know comes out as actions through `dispatch`.
  */
 
-import { Peer } from "../shared/peer.js";
+import { Lines } from "../shared/lines.js";
 import { Gauge, Sending } from "../shared/sending.js";
 import { messages } from "../shared/signaling.js";
-import { Lines } from "./lines.js";
 import { HEAR_MS, hear, speakerOf } from "./speaker.js";
 import { holds } from "./state.js";
 import { trust } from "./trust.js";
+import { WeakLines } from "./weak-lines.js";
 
 /** @typedef {import("../shared/signaling.js").Message} Message */
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Told} Told */
 /**
  * @typedef {object} Partner
- * @property {Peer} peer
+ * @property {Lines} peer
  * @property {number} seat
  * @property {number} incarnation
  * @property {string} key  the page's public key, for sealing
- * @property {import("../shared/check.js").Check} check
+ * @property {import("../shared/check.js").Check} [check]  the one whose result is shown
  * @property {MediaStream | null} stream
  * @property {Gauge} gauge
  * @property {Sending} sending
  * @property {State["picture"]} picture  as it goes to this partner
  * @property {string} said  the state that its page was told last
+ * @property {boolean} [dead]  its line is being mended
  * @property {ReturnType<typeof setTimeout>} [blocked]
  * @property {string} [heard]  the last packet of sound that was looked at
  */
@@ -47,30 +48,32 @@ import { trust } from "./trust.js";
 
 /** No line after so long: the network does not let it through, and the user can do something about it. */
 const BLOCKED_MS = 15_000;
-/** A TURN credential lives 15 minutes: with an older one an ICE restart waits for a new one. */
+/** A TURN credential lives 15 minutes: with an older one a new line waits for a new one. */
 const CREDENTIAL_MS = 10 * 60_000;
-/** No word from the broker for so long after a question: the socket is dead, whatever it says. */
-const ANSWER_MS = 2500;
 const PACE_MS = 1000;
 const NOTHING_MEASURED = { available: null, loss: null, roundTrip: null, limited: false };
+/** So long a last word over the data channel may take. */
+const GOODBYE_MS = 500;
 
 export class Peers {
   #page;
   /** @type {Map<number, Partner>} */
   #partners = new Map();
-  #ice = { servers: /** @type {RTCIceServer[]} */ ([]), at: 0, askedAt: 0 };
-  #heardAt = 0;
+  #ice = { servers: /** @type {RTCIceServer[]} */ ([]), at: 0 };
+  /** On the socket that is open: before, nothing may be said to partners. */
+  #welcome = false;
   /** @type {Map<number, import("./speaker.js").Voice>} */
   #voices = new Map();
   #listening = /** @type {ReturnType<typeof setInterval> | undefined} */ (undefined);
   /** How the lines are, and how the server is reached. */
-  lines;
+  weakLines;
 
   /** @param {Page} page */
   constructor(page) {
     this.#page = page;
     setInterval(() => this.pace(), PACE_MS);
-    this.lines = new Lines(page, () => this.#partners.values());
+    page.signaling.addEventListener("up", () => (this.#welcome = false));
+    this.weakLines = new WeakLines(page, () => this.#partners.values());
   }
 
   /** The partners' streams, by seat. @returns {Map<number, MediaStream>} */
@@ -96,22 +99,23 @@ export class Peers {
   meet({ seat, role, key, incarnation }) {
     const known = this.#partners.get(seat);
     if (known && known.incarnation === incarnation) {
-      known.peer.nudge();
+      known.peer.hurry();
       return false;
     }
     this.drop(seat);
     const { media, state, certificates } = this.#page;
     const own = state();
-    const peer = new Peer({
-      offers: (own.seat ?? 0) < seat,
+    const peer = new Lines({
+      first: (own.seat ?? 0) < seat,
+      reachable: () => this.#reaches(seat),
       iceServers: this.#ice.servers,
       relayedOnly: own.relayedOnly,
       certificates: certificates(),
       stream: media.stream,
       tracks: { audio: media.track("audio"), video: media.track("video") },
+      onLine: (line) => trust(line, { seat, role, key }, this.#page, () => this.#ifStill(seat, incarnation)),
     });
-    const check = trust(peer, { seat, role, key }, this.#page, () => this.#partners.get(seat)?.peer === peer);
-    const partner = { peer, seat, incarnation, key, check, stream: null, gauge: new Gauge(), sending: new Sending(), picture: own.picture, said: "" };
+    const partner = { peer, seat, incarnation, key, stream: null, gauge: new Gauge(), sending: new Sending(), picture: own.picture, said: "" };
     this.#partners.set(seat, partner);
     this.#follow(partner);
     this.#listening ??= setInterval(() => this.#listen(), HEAR_MS);
@@ -119,29 +123,25 @@ export class Peers {
     return true;
   }
 
-  /** The broker said something: it lives. */
-  heard() {
-    this.#heardAt = performance.now();
-  }
-
   /** @param {Message} message  `description` */
   describe({ from, incarnation, description }) {
-    return this.#known(from, incarnation)?.peer.describe(description);
+    return this.#ifStill(from, incarnation)?.peer.describe(description);
   }
 
   /** @param {Message} message  `candidate` */
   addCandidate({ from, incarnation, candidate }) {
-    return this.#known(from, incarnation)?.peer.addCandidate(candidate);
+    return this.#ifStill(from, incarnation)?.peer.addCandidate(candidate);
   }
 
   /** @param {Message} welcome  its `gone` may have come while the socket was lost */
   keepHolders(welcome) {
+    this.#welcome = true;
     for (const partner of [...this.#partners.values()]) if (!holds(welcome, partner)) this.drop(partner.seat);
   }
 
   /** @param {RTCIceServer[]} servers */
   useIce(servers) {
-    this.#ice = { ...this.#ice, servers, at: performance.now() };
+    this.#ice = { servers, at: performance.now() };
     for (const { peer } of this.#partners.values()) peer.setServers(servers);
   }
 
@@ -192,8 +192,8 @@ export class Peers {
     else check?.refuse();
   }
 
-  /** @param {number} seat */
-  drop(seat) {
+  /** @param {number} seat @param {number} [lingers]  ms until its connection closes; at once, unless something is still being said */
+  drop(seat, lingers) {
     const partner = this.#partners.get(seat);
     if (!partner) return;
     this.#partners.delete(seat);
@@ -203,8 +203,18 @@ export class Peers {
       this.#listening = undefined;
     }
     clearTimeout(partner.blocked);
-    partner.peer.close();
+    if (lingers) setTimeout(() => partner.peer.close(), lingers);
+    else partner.peer.close();
+    this.#hasten();
     this.#page.onStreams();
+  }
+
+  /** Says goodbye without the broker; the connections live on for the moment that this takes. */
+  leave() {
+    for (const { peer, seat } of [...this.#partners.values()]) {
+      peer.tell({ type: "left" });
+      this.drop(seat, GOODBYE_MS);
+    }
   }
 
   close() {
@@ -221,10 +231,16 @@ export class Peers {
     const shown = state().peers[seat];
     if (!partner || !shown) return;
     clearTimeout(partner.blocked);
-    if (shown.link === "connected" || shown.away) return;
+    if (shown.link !== "connecting" || shown.away) return; // what has worked once will do so again
     partner.blocked = setTimeout(() => {
       if (state().signaling === "up") dispatch({ type: "link", seat, link: "blocked" });
     }, BLOCKED_MS);
+  }
+
+  /** The network may have changed, or the page has slept: what is dead is tried anew at once. */
+  awake() {
+    if (this.#partners.size > 0) this.#page.signaling.prove(messages.ice());
+    for (const { peer } of this.#partners.values()) peer.hurry();
   }
 
   /** @param {Partner} partner */
@@ -247,31 +263,38 @@ export class Peers {
     });
     on("open", () => {
       partner.said = "";
+      partner.gauge = new Gauge(); // another line counts from zero
       this.#tellState(partner);
     });
-    on("told", (message) => TOLD[message.type]?.(partner, message, dispatch, this.lines));
+    on("told", (message) => {
+      TOLD[message.type]?.(partner, message, dispatch, this.weakLines);
+      if (message.type === "left") this.drop(seat);
+    });
     on("path", (path) => dispatch({ type: "peer", seat, change: { path } }));
     on("link", (link) => {
       dispatch({ type: "link", seat, link });
       this.watch(seat);
     });
-    on("stuck", () => this.#mend(partner));
+    on("trying", (trying) => {
+      partner.dead = trying !== null;
+      this.#hasten();
+      dispatch({ type: "peer", seat, change: { trying } });
+    });
+    on("stuck", () => signaling.prove(messages.ice()));
+  }
+
+  /** A dead call waits for nothing but the broker. */
+  #hasten() {
+    this.#page.signaling.hasten([...this.#partners.values()].some(({ dead }) => dead));
   }
 
   /**
-   * A line is dead. Without the broker no restart gets through; with a partner who is away neither.
-   * @param {Partner} partner
+   * Whether a new line can be agreed upon: without the broker nothing gets through, nor to a partner who is away.
+   * @param {number} seat
    */
-  #mend({ seat, peer }) {
-    const { signaling, state } = this.#page;
-    if (state().signaling !== "up" || state().peers[seat]?.away) return;
-    const now = performance.now();
-    if (now - this.#ice.askedAt > ANSWER_MS) {
-      this.#ice.askedAt = now;
-      signaling.send(messages.ice());
-      setTimeout(() => this.#heardAt < now && signaling.renew(), ANSWER_MS);
-    }
-    if (now - this.#ice.at < CREDENTIAL_MS) peer.restart();
+  #reaches(seat) {
+    const { peers } = this.#page.state();
+    return this.#page.signaling.isOpen && this.#welcome && !peers[seat]?.away && performance.now() - this.#ice.at < CREDENTIAL_MS;
   }
 
   /** Who speaks, by what comes from each. */
@@ -319,7 +342,7 @@ export class Peers {
   }
 
   /** @param {number} seat @param {number} incarnation */
-  #known(seat, incarnation) {
+  #ifStill(seat, incarnation) {
     const partner = this.#partners.get(seat);
     return partner?.incarnation === incarnation ? partner : undefined;
   }
@@ -327,7 +350,7 @@ export class Peers {
 
 /**
  * What a partner's page may tell, and what it means here. It comes from a stranger: every field is checked.
- * @type {Record<string, (partner: Partner, message: Told, dispatch: Page["dispatch"], lines: Lines) => void>}
+ * @type {Record<string, (partner: Partner, message: Told, dispatch: Page["dispatch"], weakLines: WeakLines) => void>}
  */
 const TOLD = {
   state({ peer, seat }, { microphone, camera, hand, picture }, dispatch) {
@@ -340,13 +363,13 @@ const TOLD = {
     };
     dispatch({ type: "peer", seat, change });
   },
+  left: ({ seat }, _, dispatch) => dispatch({ type: "server", message: { type: "gone", seat, reason: "left" } }),
   ask({ seat, sending }, { what }, dispatch) {
     if (what === "mute") dispatch({ type: "asked", seat });
     if (what === "less") sending.less(performance.now());
   },
   hears: ({ seat }, { heard }, dispatch) => dispatch({ type: "peer", seat, change: { hearsUs: heard === true } }),
-  line: (partner, message, _, lines) => lines.told(partner, message),
-  check: ({ check }, message) => void check.hear(message),
+  line: (partner, message, _, weakLines) => weakLines.told(partner, message),
 };
 
 /**

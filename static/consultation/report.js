@@ -7,7 +7,7 @@
 import { factsOf } from "./facts.js";
 import { say } from "./words-of.js";
 
-/** @typedef {import("./lines.js").Moment} Moment */
+/** @typedef {import("./weak-lines.js").Moment} Moment */
 /** @typedef {import("./types.js").Words} Words */
 
 /** As Cargo.toml has it; a test compares them. */

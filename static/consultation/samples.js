@@ -177,6 +177,7 @@ const samples = [
   ["call-sound-only", { ...patientCall, quality: "sound", picture: "sound" }],
   ["call-partner-sound-only", withPartner({ picture: "sound" })],
   ["call-interrupted", withPartner({ link: "interrupted" })],
+  ["call-next-try", withPartner({ link: "interrupted", trying: { attempt: 3, nextAt: arrived.now + 6000 } })],
   ["call-partner-away", withPartner({ link: "interrupted", away: true })],
   ["call-blocked", withPartner({ link: "blocked", path: "unknown" })],
   ["call-server-away", { ...patientCall, signaling: "down" }],

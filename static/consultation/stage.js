@@ -8,7 +8,7 @@ import { DEVICES, drawState } from "./controls.js";
 import { all, clone, el, keyed, part, put } from "./dom.js";
 import { drawChip } from "./lock.js";
 import { CORNERS, hintIn } from "./state.js";
-import { darknessOf, isGroup, say, troubleOf, verdictOf, who } from "./words-of.js";
+import { darknessOf, isGroup, linkOf, say, troubleOf, verdictOf, who } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").PeerState} PeerState */
@@ -22,7 +22,7 @@ const DRAG_PX = 8;
 let streams = { own: null, partners: new Map() };
 /** @type {(action: Action) => void} */
 let emit = () => {};
-/** @type {WeakMap<HTMLMediaElement, string>} the tracks an element plays */
+/** @type {WeakMap<HTMLMediaElement, MediaStreamTrack[]>} the tracks an element plays */
 const showing = new WeakMap();
 
 /** @param {(action: Action) => void} listener */
@@ -49,8 +49,7 @@ export function drawCall(state, words) {
   put(el["call-alone-text"], words["call.alone"]);
   drawChip(peers, words);
   const broken = peers.find((peer) => peer.link !== "connected");
-  const key = broken && (broken.away && broken.link !== "blocked" ? "link.away" : `link.${broken.link}`);
-  put(el["call-link"], broken && key && say(words, key, { who: who(broken, words) }));
+  put(el["call-link"], broken && linkOf(broken, state.now, words));
   const offline = { down: "signaling.inCall", closed: "signaling.closed" }[String(state.signaling)];
   put(el["call-offline"], offline && words[offline]);
   const trouble = troubleOf(state, words);
@@ -214,9 +213,16 @@ function picture(tile) {
  * @param {MediaStreamTrack[]} tracks
  */
 function show(player, tracks) {
-  const key = tracks.map((track) => track.id).join();
-  if ((showing.get(player) ?? "") === key) return;
-  showing.set(player, key);
+  const shown = showing.get(player) ?? [];
+  if (shown.length === tracks.length && tracks.every((track) => shown.includes(track))) return; // not by id: another line brings the same
+  showing.set(player, tracks);
+  const stream = /** @type {MediaStream | null} */ (player.srcObject);
+  if (stream && player.localName === "video" && tracks.length > 0) {
+    // Another line's picture: in the same stream the last frame stays until the next comes.
+    for (const track of stream.getTracks()) if (!tracks.includes(track)) stream.removeTrack(track);
+    for (const track of tracks) stream.addTrack(track);
+    return;
+  }
   player.srcObject = tracks.length === 0 ? null : new MediaStream(tracks);
   if (tracks.length === 0) return;
   player.play().catch((error) => {

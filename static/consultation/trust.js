@@ -1,21 +1,23 @@
 /**
- * Whether the connection to a partner can be trusted (R21, R22): runs its check over the data channel, judges what DTLS and
+ * Whether a connection to a partner can be trusted (R21, R22): runs its check over the data channel, judges what DTLS and
  * SRTP agreed on, and keeps what two people have vouched for. What comes of it are actions; what does not fit ends the call.
+ * All connections to the same page have the same fingerprints ({@link Peer} sees to it), so what one has proven holds for the next.
  */
 
 import { Check } from "../shared/check.js";
 import { judge } from "../shared/transport.js";
 
 /** @typedef {import("./peers.js").Page} Page */
+/** @typedef {import("./peers.js").Partner} Partner */
 /** @typedef {import("../shared/peer.js").Peer} Peer */
 
 /**
- * @param {Peer} peer
+ * @param {Peer} peer  one connection of the partner's
  * @param {{ seat: number, role: string, key: string }} partner  as the broker tells
  * @param {Page} page
- * @param {() => boolean} isCurrent  whether this connection is still the partner's
+ * @param {() => Partner | undefined} current  whom the connection belongs to, as long as it does
  */
-export function trust(peer, partner, page, isCurrent) {
+export function trust(peer, partner, page, current) {
   const { state, dispatch, trusted, keepPair, endCall } = page;
   const { seat: own, role, language } = state();
   const { seat } = partner;
@@ -28,13 +30,16 @@ export function trust(peer, partner, page, isCurrent) {
   });
   /** @type {(from: EventTarget, type: string, listener: (detail: any) => void) => void} */
   const on = (from, type, listener) =>
-    from.addEventListener(type, (event) => isCurrent() && listener(/** @type {CustomEvent} */ (event).detail));
+    from.addEventListener(type, (event) => current() && listener(/** @type {CustomEvent} */ (event).detail));
   // A browser may hand over a message a moment before it lets answer.
   const opened = new Promise((done) => peer.addEventListener("open", done, { once: true }));
   on(check, "say", (message) => opened.then(() => peer.tell(message)));
+  on(peer, "told", (message) => message.type === "check" && check.hear(message));
   on(check, "result", ({ pair, ...result }) => {
+    const whole = current();
     if (pair) keepPair(seat, pair);
-    dispatch({ type: "check", seat, ...result });
+    if (whole && state().peers[seat]?.check.level !== "checked") whole.check = check;
+    if (whole?.check === check) dispatch({ type: "check", seat, ...result });
   });
   on(check, "mismatch", () => endCall("mismatch"));
   on(peer, "mismatch", () => endCall("mismatch"));
@@ -44,9 +49,8 @@ export function trust(peer, partner, page, isCurrent) {
     const certificates = connection.sctp?.transport?.getRemoteCertificates?.() ?? [];
     const report = await connection.getStats();
     const { verdict, said } = await judge(report.values(), certificates, peer.fingerprints().theirs);
-    if (!isCurrent()) return;
+    if (!current()) return;
     if (verdict === "weak" || verdict === "foreign") return endCall(verdict === "weak" ? "weak" : "mismatch");
     dispatch({ type: "peer", seat, change: { transport: said } });
   });
-  return check;
 }

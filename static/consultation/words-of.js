@@ -48,6 +48,19 @@ export function trustOf(peers) {
 }
 
 /**
+ * What is wrong with the line to a partner, and when the next try comes.
+ * @param {PeerState} peer
+ * @param {number} now
+ * @param {Words} words
+ */
+export function linkOf(peer, now, words) {
+  const seconds = Math.ceil(((peer.trying?.nextAt ?? now) - now) / 1000);
+  const waits = peer.link === "interrupted" && seconds > 0;
+  const key = peer.away && peer.link !== "blocked" ? "away" : waits ? "interruptedUntil" : peer.link;
+  return say(words, `link.${key}`, { who: who(peer, words), seconds: String(seconds) });
+}
+
+/**
  * What is wrong with the devices, in one sentence with one thing to do.
  * @param {State} state
  * @param {Words} words

@@ -7,8 +7,8 @@
 export const WATCH_MS = 250;
 /** A line that carried packets and carries none for so long is silent. */
 const SILENT_MS = 1200;
-/** So many looks in a row with new packets make a steady flow; reports and keep-alives alone never do. */
-const STEADY_LOOKS = 8;
+/** So many of the last looks with new packets make a steady flow; reports and keep-alives alone never do. */
+const STEADY = { looks: 6, of: 10 };
 
 /** A pause of the page's own clock (sleep, hidden tab) proves nothing. */
 export class Flow {
@@ -16,28 +16,28 @@ export class Flow {
   #mark = /** @type {string | null} */ (null);
   #noted = 0;
   #movedAt = 0;
-  #moves = 0;
+  #steady = false;
+  /** Of the last looks, whether there were new packets. @type {boolean[]} */
+  #looks = [];
 
   /** From here on a steady flow has to show anew. */
   reset() {
-    this.#moves = 0;
+    this.#looks = [];
+    this.#steady = false;
     this.silent = false;
   }
 
   /** @param {number} now  in ms @param {string | null} mark  changes whenever a packet came */
   note(now, mark) {
     const paused = now - this.#noted > 4 * WATCH_MS;
+    const moved = mark !== this.#mark;
     this.#noted = now;
-    if (mark !== this.#mark) {
-      this.#mark = mark;
-      this.#moves = now - this.#movedAt < 2 * WATCH_MS ? this.#moves + 1 : 1;
-      this.#movedAt = now;
-      this.silent = false;
-    } else if (paused) {
-      this.#movedAt = now;
-    } else if (this.#moves >= STEADY_LOOKS && now - this.#movedAt >= SILENT_MS) {
-      this.silent = true;
-    }
+    this.#mark = mark;
+    this.#looks = [...this.#looks, moved].slice(-STEADY.of);
+    if (moved) this.#steady = this.#looks.filter(Boolean).length >= STEADY.looks;
+    if (moved) this.silent = false;
+    if (moved || paused) this.#movedAt = now;
+    else if (this.#steady && now - this.#movedAt >= SILENT_MS) this.silent = true;
   }
 }
 
@@ -59,4 +59,9 @@ export function selectedPair(report) {
   const types = [pair.localCandidateId, pair.remoteCandidateId].map((id) => report.get(id)?.candidateType);
   const path = types.includes("relay") ? "relayed" : types.includes(undefined) ? "unknown" : "direct";
   return { id: pair.id, path, received: `${pair.bytesReceived}|${pair.lastPacketReceivedTimestamp}` };
+}
+
+/** Whether a picture has been received and decoded. @param {RTCStatsReport} report */
+export function hasPicture(report) {
+  return [...report.values()].some(({ type, framesDecoded }) => type === "inbound-rtp" && framesDecoded > 0);
 }

@@ -1,5 +1,5 @@
 /**
- * One RTCPeerConnection to one seat: perfect negotiation (W3C WebRTC §10.7), the data channel between the two pages, and
+ * One line to one seat, an RTCPeerConnection: perfect negotiation (W3C WebRTC §10.7), the data channel between the two pages, and
  * the watch that notices a silent line long before `connectionState` does. It never sees the broker: what it wants to say
  * comes out as `send`, what was said goes into {@link Peer#describe} and {@link Peer#addCandidate}. SDP and candidates
  * pass unchanged (R23). What the pages tell each other (docs/protocol.md "Between the pages") it carries and does not read.
@@ -7,8 +7,7 @@
  * Events, each with a detail: `send` ({ description } or { candidate }), `stream` (the partner's MediaStream), `open`
  * (null: {@link Peer#tell} is heard from now on), `told` (a message of the partner's page: from a stranger, an object with
  * a `type` and nothing else sure), `mismatch` (null: a description names other fingerprints than the first), `link` (a
- * {@link Link}), `path` (a {@link Path}), `stuck` (null; again and again while the line is dead: whoever owns signaling
- * decides about {@link Peer#restart}).
+ * {@link Link}), `path` (a {@link Path}). A line that has died is not mended but replaced by another (lines.js).
  */
 
 import { Flow, selectedPair, WATCH_MS } from "./flow.js";
@@ -26,10 +25,6 @@ const MESSAGE_MAX = 16_384;
  * starts at half its size and grows as soon as the line has carried it for a moment.
  */
 const FIRST_PICTURE = { scale: 2, ms: 1000 };
-/** After a restart the next waits, each time longer: an answer over a slow line needs its time. */
-const RESTART_PAUSE_MS = [2500, 5000, 8000];
-/** The higher seat leaves the restart to the lower one, unless that one notices nothing. */
-const COURTESY_MS = 750;
 
 export class Peer extends EventTarget {
   #connection;
@@ -49,8 +44,7 @@ export class Peer extends EventTarget {
   #makingOffer = false;
   #ignoreOffer = false;
   #settingRemoteAnswer = false;
-  /** Of the partner, as first told. @type {string | null} */
-  #vouched = null;
+  #vouched;
   /** @type {() => void} */
   #setDescribed = () => {};
   /** The partner's first description is in force. @type {Promise<void>} */
@@ -60,28 +54,28 @@ export class Peer extends EventTarget {
   /** @type {Path} */
   #path = "unknown";
   #flow = new Flow();
-  #restartedAt = 0;
-  #restarts = 0;
   #watching;
 
   /**
    * @param {object} options
-   * @param {boolean} options.offers  true for the lower seat: it offers first and is impolite; the higher is polite
+   * @param {boolean} options.offers  true for who opens the line: it offers first and is impolite; the other is polite
    * @param {RTCIceServer[]} options.iceServers
    * @param {boolean} options.relayedOnly  neither side learns the other's address
    * @param {RTCCertificate[]} options.certificates  one for all connections of a page life, or none
    * @param {MediaStream} options.stream  names the sent tracks as belonging together (lip sync)
    * @param {Record<Kind, MediaStreamTrack | null>} options.tracks
+   * @param {{ theirs: string | null }} [options.vouched]  the partner's fingerprints as first told; shared by all connections to the same page
    */
-  constructor({ offers, iceServers, relayedOnly, certificates, stream, tracks }) {
+  constructor({ offers, iceServers, relayedOnly, certificates, stream, tracks, vouched = { theirs: null } }) {
     super();
+    this.#vouched = vouched;
     this.#offers = offers;
     this.#stream = stream;
     this.#tracks = { ...tracks };
     const iceTransportPolicy = relayedOnly ? "relay" : "all";
     this.#connection = new RTCPeerConnection({ iceServers, iceTransportPolicy, certificates, bundlePolicy: "max-bundle" });
     this.#listen(this.#connection);
-    // The higher seat adds nothing before the first offer, or both would offer at once.
+    // The other side adds nothing before the first offer, or both would offer at once.
     if (offers) this.#open();
     this.#watching = setInterval(() => this.#watch(), WATCH_MS);
   }
@@ -94,6 +88,7 @@ export class Peer extends EventTarget {
   async setTrack(kind, track) {
     if (this.#tracks[kind] === track) return;
     this.#tracks[kind] = track;
+    this.#flow.reset(); // reports about what we send may have been all that came
     await this.#transceivers[kind]?.sender.replaceTrack(track);
     if (kind === "video") this.#encode();
   }
@@ -134,6 +129,29 @@ export class Peer extends EventTarget {
     return this.#connection;
   }
 
+  /** What the partner sends. */
+  get stream() {
+    return this.#remote;
+  }
+
+  get link() {
+    return this.#link;
+  }
+
+  get path() {
+    return this.#path;
+  }
+
+  /** Whether {@link Peer#tell} is heard. */
+  get isOpen() {
+    return this.#channel?.readyState === "open";
+  }
+
+  /** The browser has given it up, whether or not it ever worked. */
+  get failed() {
+    return stateOf(this.#connection) === "failed";
+  }
+
   /**
    * The partner's offer or answer.
    * @param {RTCSessionDescriptionInit} description
@@ -153,7 +171,6 @@ export class Peer extends EventTarget {
     this.#setDescribed();
     for (const candidate of this.#early.splice(0)) await this.addCandidate(candidate);
     if (description.type !== "offer") return;
-    this.#restartedAt = performance.now(); // the partner looks for a new line already
     if (!this.#offers) this.#adopt();
     await connection.setLocalDescription();
     this.#say({ description: connection.localDescription });
@@ -171,29 +188,9 @@ export class Peer extends EventTarget {
     try {
       await this.#connection.addIceCandidate(candidate ?? undefined);
     } catch (error) {
-      // Belongs to an ignored offer, or to a line that a restart has replaced meanwhile: both are no loss.
+      // Belongs to an ignored offer, or to a line that is being replaced: both are no loss.
       if (!this.#ignoreOffer && this.#link !== "interrupted") throw error;
     }
-  }
-
-  /** Looks for a new line. */
-  restart() {
-    this.#restarts++;
-    this.#restartedAt = performance.now();
-    this.#connection.restartIce();
-  }
-
-  /** @param {RTCIceServer[]} iceServers  for the next restart */
-  setServers(iceServers) {
-    const connection = this.#connection;
-    connection.setConfiguration?.({ ...connection.getConfiguration(), iceServers }); // Firefox before 110 cannot: it keeps the first
-  }
-
-  /** The partner's same page is back: what was said meanwhile is lost, so say it again if it still matters. */
-  nudge() {
-    const connection = this.#connection;
-    if (connection.signalingState === "have-local-offer") this.#say({ description: connection.localDescription });
-    else if (connection.remoteDescription && this.#link !== "connected") this.restart();
   }
 
   close() {
@@ -204,13 +201,14 @@ export class Peer extends EventTarget {
   }
 
   /**
-   * The first fingerprints count for the whole life of the connection: with others, browsers would begin DTLS anew.
+   * The first fingerprints count for the whole life of the partner's page, whose certificate never changes: with others,
+   * browsers would begin DTLS anew, and another connection might lead to somebody else.
    * @param {RTCSessionDescriptionInit | null} description
    */
   #isVouched(description) {
     const theirs = fingerprints(description?.sdp).join();
-    this.#vouched ??= theirs;
-    if (theirs === this.#vouched) return true;
+    this.#vouched.theirs ??= theirs;
+    if (theirs === this.#vouched.theirs) return true;
     this.#emit("mismatch", null);
     return false;
   }
@@ -236,7 +234,7 @@ export class Peer extends EventTarget {
     connection.onconnectionstatechange = connection.oniceconnectionstatechange = () => this.#judge();
   }
 
-  /** The lower seat's first step: places for sound and picture, whether or not there is a track for them yet. */
+  /** Who opens: the first step: places for sound and picture, whether or not there is a track for them yet. */
   #open() {
     for (const kind of /** @type {Kind[]} */ (["audio", "video"])) {
       this.#transceivers[kind] = this.#connection.addTransceiver(this.#tracks[kind] ?? kind, {
@@ -248,7 +246,7 @@ export class Peer extends EventTarget {
     this.#openChannel();
   }
 
-  /** The higher seat's: puts its own tracks into the places that the first offer made. */
+  /** Who is offered to: puts its own tracks into the places that the first offer made. */
   #adopt() {
     for (const transceiver of this.#connection.getTransceivers()) {
       const kind = /** @type {Kind} */ (transceiver.receiver.track.kind);
@@ -295,7 +293,6 @@ export class Peer extends EventTarget {
     }
     this.#judge();
     this.#grow(now);
-    this.#complain(now);
   }
 
   /** @param {number} now */
@@ -308,22 +305,11 @@ export class Peer extends EventTarget {
   /** Connected is what carries packets; the state alone would call a dead line connected for seconds. */
   #judge() {
     const connected = stateOf(this.#connection) === "connected" && !this.#flow.silent;
-    if (connected) this.#restarts = 0;
     const link = connected ? "connected" : this.#link === "connecting" ? "connecting" : "interrupted";
     if (link === this.#link) return;
     this.#link = link;
     this.#changedAt = performance.now();
     this.#emit("link", link);
-  }
-
-  /** @param {number} now */
-  #complain(now) {
-    if (this.#link === "connected") return;
-    if (this.#link === "connecting" && stateOf(this.#connection) !== "failed") return;
-    if (!this.#offers && now - this.#changedAt < COURTESY_MS) return;
-    const pause = RESTART_PAUSE_MS[Math.min(Math.max(this.#restarts, 1), RESTART_PAUSE_MS.length) - 1];
-    if (now - this.#restartedAt < pause) return;
-    this.#emit("stuck", null);
   }
 
   /** @param {{ description: RTCSessionDescription | null } | { candidate: RTCIceCandidateInit | null }} words */

@@ -13,6 +13,12 @@ const COME_BACK = [1006, 1011, 1012, 1013];
 /** So long the broker has to hear the last word and close. */
 const GOODBYE_MS = 2000;
 const PAUSE_MS = { least: 500, most: 8000 };
+/** While a call is dead, for a minute at most: then the broker is in trouble itself, and must not be pressed by all at once. */
+const URGENT = { pause: 250, patience: [2000, 2000, 6000], ms: 60_000 };
+/** A socket that takes longer to open is not worth waiting for. While a call is dead, most are given up sooner: what was lost on the way comes again late. */
+const PATIENCE_MS = 10_000;
+/** No word from the broker for so long after a question: the socket is dead, whatever it says. */
+const ANSWER_MS = 1000;
 
 export class Signaling extends EventTarget {
   #url;
@@ -20,8 +26,12 @@ export class Signaling extends EventTarget {
   /** @type {WebSocket | null} */
   #socket = null;
   #attempts = 0;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #urgentSince = Infinity;
+  #heardAt = 0;
+  /** Between two sockets: opens the next. @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
+  /** Gives up a socket that does not open, or does not answer. @type {ReturnType<typeof setTimeout> | undefined} */
+  #patience;
 
   /** @param {string} url @param {() => Message | null} greet */
   constructor(url, greet) {
@@ -44,6 +54,26 @@ export class Signaling extends EventTarget {
     this.#connect();
   }
 
+  /** @param {boolean} urgent  a call is dead, and waits for nothing but the broker */
+  hasten(urgent) {
+    if (!urgent) this.#urgentSince = Infinity;
+    else if (this.#urgentSince === Infinity) this.#urgentSince = performance.now();
+    if (urgent && this.#timer && this.#attempts > 1) this.renew(); // from a long pause
+  }
+
+  /**
+   * Is the broker there? Whatever it answers will do; without an answer another socket is opened.
+   * @param {Message} question
+   */
+  prove(question) {
+    if (this.#patience || !this.send(question)) return; // it is opening, or asked already
+    const askedAt = performance.now();
+    this.#patience = setTimeout(() => {
+      this.#patience = undefined;
+      if (this.#heardAt < askedAt) this.renew();
+    }, ANSWER_MS);
+  }
+
   /** Ends it: nothing is opened again until {@link open}. */
   close() {
     this.#drop();
@@ -63,23 +93,33 @@ export class Signaling extends EventTarget {
     setTimeout(() => socket.close(1000), GOODBYE_MS);
   }
 
+  get isOpen() {
+    return this.#socket?.readyState === WebSocket.OPEN;
+  }
+
   /** @param {Message} message @returns {boolean} whether there was an open socket to put it into */
   send(message) {
-    if (this.#socket?.readyState !== WebSocket.OPEN) return false;
-    this.#socket.send(JSON.stringify(message));
+    if (!this.isOpen) return false;
+    this.#socket?.send(JSON.stringify(message));
     return true;
   }
 
   #connect() {
     const socket = new WebSocket(this.#url, SUBPROTOCOL);
     this.#socket = socket;
+    this.#patience = setTimeout(() => {
+      this.#drop();
+      this.#lost(1006);
+    }, this.#urgent ? URGENT.patience[this.#attempts % URGENT.patience.length] : PATIENCE_MS);
     socket.onopen = () => {
+      this.#calm();
       const greeting = this.#greet();
       if (greeting) this.send(greeting);
       this.dispatchEvent(new Event("up"));
     };
     socket.onmessage = (event) => {
       const message = parse(event.data);
+      this.#heardAt = performance.now();
       // An open socket alone proves little: a proxy may accept for a broker that is away, and that one may be ailing.
       if (message && message.type !== "error") this.#attempts = 0;
       if (message) this.dispatchEvent(new CustomEvent("message", { detail: message }));
@@ -90,12 +130,15 @@ export class Signaling extends EventTarget {
   /** @param {number} code */
   #lost(code) {
     this.#socket = null;
+    this.#calm();
     if (!COME_BACK.includes(code)) {
       this.dispatchEvent(new CustomEvent("closed", { detail: code }));
       return;
     }
-    const ceiling = Math.min(PAUSE_MS.most, 2 * PAUSE_MS.least * 2 ** this.#attempts++);
-    const pause = PAUSE_MS.least + Math.random() * (ceiling - PAUSE_MS.least);
+    const least = this.#urgent ? URGENT.pause : PAUSE_MS.least;
+    const most = this.#urgent ? 2 * least : PAUSE_MS.most;
+    const ceiling = Math.min(most, 2 * least * 2 ** this.#attempts++);
+    const pause = least + Math.random() * (ceiling - least);
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#connect();
@@ -103,9 +146,19 @@ export class Signaling extends EventTarget {
     this.dispatchEvent(new Event("down"));
   }
 
+  #calm() {
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
+  }
+
+  get #urgent() {
+    return performance.now() - this.#urgentSince < URGENT.ms;
+  }
+
   #drop() {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#calm();
     if (!this.#socket) return;
     this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
     this.#socket.close(1000);

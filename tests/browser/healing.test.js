@@ -114,6 +114,21 @@ test("who hung up by mistake comes back by the button of the last screen", async
   await shownOnce(doctor);
 });
 
+test("a hang-up while the broker is away is heard by the partner at once", async () => {
+  const { doctor, patient } = await meet(server, { doctor: browsers.one, patient: browsers.two });
+  await server.halt();
+  try {
+    for (const visit of [doctor, patient]) await visit.visible("#call-offline");
+    await patient.click("#hangup");
+    await patient.onScreen("end");
+    assert.deepEqual(await patient.devicesInUse(), [], "camera and microphone are off");
+    await doctor.onScreen("room");
+    await until("all connections are closed", async () => (await patient.flow()).open + (await doctor.flow()).open === 0);
+  } finally {
+    await server.resume();
+  }
+});
+
 /**
  * @param {Visit} visit
  * @param {number} since

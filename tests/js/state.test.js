@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { STATES } from "../../static/consultation/samples.js";
 import { hintIn, initialState, reduce } from "../../static/consultation/state.js";
-import { verdictOf, when } from "../../static/consultation/words-of.js";
+import { linkOf, verdictOf, when } from "../../static/consultation/words-of.js";
 import de from "../../static/shared/words/de.js";
 
 /** @typedef {import("../../static/consultation/types.js").State} State */
@@ -182,6 +182,17 @@ test("a_weak_line_is_said_once_the_own_one_first_and_a_dead_one_otherwise", () =
   assert.equal(look(said, { 2: "own.narrow" }).announcement?.key, "line.own.narrow");
   assert.equal(look(said, { 3: null }).announcement, said.announcement, "calm is not announced");
   assert.equal(verdictOf(Object.values(walk(said, { type: "link", seat: 3, link: "interrupted" }).peers)), null);
+});
+
+test("an_interrupted_line_says_when_the_next_try_comes", () => {
+  const interrupted = walk(patientInCall(), { type: "link", seat: 1, link: "interrupted" });
+  const [peer] = Object.values(interrupted.peers);
+  const whole = de["link.interrupted"].replace("{who}", de["role.doctor"]);
+  assert.equal(linkOf(peer, 5000, de), whole);
+  const trying = { attempt: 2, nextAt: 7400 };
+  assert.match(linkOf({ ...peer, trying }, 5000, de), / 3 s\.$/);
+  assert.equal(linkOf({ ...peer, trying }, 7400, de), whole, "it is being tried");
+  assert.match(linkOf({ ...peer, trying, away: true }, 5000, de), /Rückkehr/);
 });
 
 test("nothing_happens_to_a_seat_that_is_not_there", () => {

@@ -53,13 +53,26 @@ async fn a_half_open_socket_is_taken_over_when_its_device_does_not_answer() {
     call.patient.freeze();
     let asked = Instant::now();
     let mut again = server.page().await;
-    again.resume(&call.patient_place).await;
+    again.reload(&call.patient_place).await;
     let place = again.welcomed(call.issued.code(2)).await;
     println!("a half-open socket was taken over after {} ms", asked.elapsed().as_millis());
-    assert_eq!(place.incarnation, call.patient_place.incarnation);
+    assert_eq!(place.incarnation, call.patient_place.incarnation + 1);
     assert_eq!(call.doctor.expect("peer").await["incarnation"], place.incarnation);
     call.doctor.describe(2, place.incarnation, "to the living one").await;
     assert_eq!(again.expect("description").await["description"]["sdp"], "to the living one");
+}
+
+#[tokio::test]
+async fn the_same_page_takes_over_from_its_former_socket_and_nobody_is_asked() {
+    let server = Server::start().await;
+    let mut call = walk::call(&server).await;
+    // The former socket would answer.
+    let mut again = server.page().await;
+    again.resume(&call.patient_place).await;
+    let place = again.welcomed(call.issued.code(2)).await;
+    assert_eq!(place.incarnation, call.patient_place.incarnation);
+    call.doctor.describe(2, place.incarnation, "to the new socket").await;
+    assert_eq!(again.expect("description").await["description"]["sdp"], "to the new socket");
 }
 
 #[tokio::test]

@@ -221,6 +221,7 @@ export default {
   "link.connecting": "Die Verbindung wird aufgebaut.",
   "link.connected": "Sie sind verbunden.",
   "link.interrupted": "{who}: Die Verbindung ist unterbrochen. Wir versuchen es wieder.",
+  "link.interruptedUntil": "{who}: Die Verbindung ist unterbrochen. Nächster Versuch in {seconds} s.",
   "link.away": "{who} ist gerade nicht verbunden. Wir warten auf die Rückkehr.",
   "link.blocked": "Ihr Netz lässt keine Videoverbindung zu. Versuchen Sie ein anderes WLAN oder mobiles Internet.",
   "gone.left": "{who} hat aufgelegt.",

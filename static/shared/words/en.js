@@ -221,6 +221,7 @@ export default {
   "link.connecting": "The connection is being made.",
   "link.connected": "You are connected.",
   "link.interrupted": "{who}: the connection is interrupted. We are trying again.",
+  "link.interruptedUntil": "{who}: the connection is interrupted. Next try in {seconds} s.",
   "link.away": "{who} is not connected right now. We wait for the return.",
   "link.blocked": "Your network allows no video connection. Try another Wi-Fi or mobile internet.",
   "gone.left": "{who} hung up.",

@@ -29,7 +29,7 @@ export class Router {
   #inside;
 
   /**
-   * @param {"patient" | "doctor"} home  the network namespace behind it
+   * @param {"patient" | "mobile" | "doctor"} home  the network namespace behind it
    * @param {string} inside              the address of who lives there
    */
   constructor(home, inside) {
@@ -45,6 +45,19 @@ export class Router {
       const shape = rate ? ["tbf", "rate", `${rate}kbit`, "burst", "2k", "latency", "300ms"] : ["pfifo"];
       await run(this.#space, "tc", "qdisc", "replace", "dev", device, "root", ...shape);
     }
+  }
+
+  /** Nothing passes any more, in neither direction, until {@link Router.become}. */
+  async fail() {
+    await nft(this.#space, `
+      flush ruleset
+      table inet lab {
+        counter lost { }
+        chain forward {
+          type filter hook forward priority filter; policy accept
+          counter name lost drop
+        }
+      }`);
   }
 
   /** Packets by counter since the rules were loaded. @returns {Promise<Record<string, number>>} */
@@ -84,15 +97,18 @@ export class Router {
 
 /** The internet between the routers, where the server is. */
 export const internet = {
-  /** No UDP passes from router to router any more; the server stays in reach of both. */
-  async cut() {
+  /**
+   * No UDP passes from router to router any more, or none that comes from one side; the server stays in reach of both.
+   * @param {"patient" | "doctor"} [from]
+   */
+  async cut(from) {
     await nft("internet", `
       flush ruleset
       table inet lab {
         counter cut { }
         chain forward {
           type filter hook forward priority filter; policy accept
-          meta l4proto udp counter name cut drop
+          ${from ? `iifname "to-${from}"` : ""} meta l4proto udp counter name cut drop
         }
       }`);
   },
@@ -105,6 +121,17 @@ export const internet = {
   async lost() {
     const { nftables } = JSON.parse(await run("internet", "nft", "-j", "list", "counters"));
     return nftables.find((/** @type {any} */ { counter }) => counter).counter.packets;
+  },
+};
+
+/** The patient's two ways into the internet: a cable at home, and a mobile network with an address and a router of its own. */
+export const cable = {
+  /** From one to the other, as a telephone does that leaves the house. @param {"out" | "mobile"} to */
+  async change(to) {
+    const from = to === "out" ? "mobile" : "out";
+    await run("patient", "ip", "link", "set", from, "down");
+    await run("patient", "ip", "link", "set", to, "up");
+    await run("patient", "ip", "route", "replace", "default", "via", to === "out" ? "10.1.0.1" : "10.3.0.1");
   },
 };
 

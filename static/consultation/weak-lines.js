@@ -11,7 +11,7 @@ import { Judge } from "../shared/verdict.js";
 
 /** @typedef {import("../shared/line.js").LineSummary} LineSummary */
 /** @typedef {import("../shared/verdict.js").Side} Side */
-/** @typedef {{ seat: number, peer: import("../shared/peer.js").Peer }} Partner */
+/** @typedef {{ seat: number, peer: import("../shared/lines.js").Lines }} Partner */
 /** @typedef {{ at: number, own: LineSummary, theirs: LineSummary | null, verdict: string | null }} Moment  `at`: ms, of the page's clock */
 /**
  * @typedef {object} Line
@@ -31,7 +31,7 @@ const PAUSE_MS = { first: 4000, later: 20_000 };
 const FIRST_SERIES = 3;
 const PAST_MS = 5 * 60_000;
 
-export class Lines {
+export class WeakLines {
   #page;
   #partners;
   /** @type {Map<number, Line>} */
