@@ -48,7 +48,7 @@ export function drawPanels(state, words) {
 }
 
 /** @param {State} state @param {Words} words */
-function drawHelps({ display, shortcuts, peers }, words) {
+function drawHelps({ display, shortcuts, peers, role }, words) {
   const { full, floating } = display;
   el["full-screen"].hidden = full === null;
   put(el["full-screen"].querySelector("span"), words[full ? "more.notFull" : "more.full"]);
@@ -56,6 +56,7 @@ function drawHelps({ display, shortcuts, peers }, words) {
   put(el.float.querySelector("span"), words[floating ? "more.notFloat" : "more.float"]);
   drawToggle(el.shortcuts, shortcuts, words);
   el["keys-list"].hidden = !shortcuts;
+  el["keys-hand"].hidden = role === "doctor" || Object.keys(peers).length < 2; // as in shortcuts.js
 }
 
 /** @param {State} state @param {Words} words */
