@@ -8,7 +8,6 @@ import { Peer } from "../shared/peer.js";
 import { Gauge, Sending } from "../shared/sending.js";
 import { messages } from "../shared/signaling.js";
 import { Lines } from "./lines.js";
-import { HEAR_MS, hear, speakerOf } from "./speaker.js";
 import { holds } from "./state.js";
 import { trust } from "./trust.js";
 
@@ -28,7 +27,6 @@ import { trust } from "./trust.js";
  * @property {State["picture"]} picture  as it goes to this partner
  * @property {string} said  the state that its page was told last
  * @property {ReturnType<typeof setTimeout>} [blocked]
- * @property {string} [heard]  the last packet of sound that was looked at
  */
 /**
  * What the set needs of its page.
@@ -60,9 +58,6 @@ export class Peers {
   #partners = new Map();
   #ice = { servers: /** @type {RTCIceServer[]} */ ([]), at: 0, askedAt: 0 };
   #heardAt = 0;
-  /** @type {Map<number, import("./speaker.js").Voice>} */
-  #voices = new Map();
-  #listening = /** @type {ReturnType<typeof setInterval> | undefined} */ (undefined);
   /** How the lines are, and how the server is reached. */
   lines;
 
@@ -114,7 +109,6 @@ export class Peers {
     const partner = { peer, seat, incarnation, key, check, stream: null, gauge: new Gauge(), sending: new Sending(), picture: own.picture, said: "" };
     this.#partners.set(seat, partner);
     this.#follow(partner);
-    this.#listening ??= setInterval(() => this.#listen(), HEAR_MS);
     this.#send(partner, NOTHING_MEASURED);
     return true;
   }
@@ -197,11 +191,6 @@ export class Peers {
     const partner = this.#partners.get(seat);
     if (!partner) return;
     this.#partners.delete(seat);
-    this.#voices.delete(seat);
-    if (this.#partners.size === 0) {
-      clearInterval(this.#listening);
-      this.#listening = undefined;
-    }
     clearTimeout(partner.blocked);
     partner.peer.close();
     this.#page.onStreams();
@@ -274,18 +263,6 @@ export class Peers {
     if (now - this.#ice.at < CREDENTIAL_MS) peer.restart();
   }
 
-  /** Who speaks, by what comes from each. */
-  #listen() {
-    const { state, dispatch } = this.#page;
-    const now = performance.now();
-    for (const partner of this.#partners.values()) {
-      this.#voices.set(partner.seat, hear(this.#voices.get(partner.seat), levelOf(partner), now));
-    }
-    const { speaker: before } = state();
-    const speaker = speakerOf(before, this.#voices);
-    if (speaker !== before) dispatch({ type: "set", change: { speaker } });
-  }
-
   /** @param {Partner} partner @param {import("../shared/sending.js").Measure} measure */
   #send(partner, measure) {
     const { peer, seat, sending } = partner;
@@ -348,16 +325,3 @@ const TOLD = {
   line: (partner, message, _, lines) => lines.told(partner, message),
   check: ({ check }, message) => void check.hear(message),
 };
-
-/**
- * How loud a partner's last packet of sound was, from 0 to 1; an old packet says nothing any more.
- * @param {Partner} partner
- */
-function levelOf(partner) {
-  const receiver = partner.peer.connection.getReceivers().find(({ track }) => track.kind === "audio");
-  const source = receiver?.getSynchronizationSources()[0];
-  const packet = String(source?.rtpTimestamp);
-  const fresh = packet !== partner.heard;
-  partner.heard = packet;
-  return fresh ? (source?.audioLevel ?? 0) : 0;
-}
