@@ -1,8 +1,10 @@
 /**
  * What makes a call on this page comfortable: the screen stays on, single letters do what buttons do, the levels of both
- * sides are looked at for hints (`hearing.js`), and partners learn that they are heard. Loaded with the set of partners.
+ * sides are looked at for hints (`hearing.js`) and for who speaks (`speaker.js`), and partners learn that they are heard.
+ * Loaded with the set of partners.
  */
 
+import { hear, speakerOf } from "./speaker.js";
 import { Hearing, LOOK_MS } from "../shared/hearing.js";
 import { Screen } from "../shared/screen.js";
 import { actionOf } from "./shortcuts.js";
@@ -23,6 +25,8 @@ export class Comforts {
   #page;
   #screen = new Screen();
   #hearing = new Hearing();
+  /** @type {Map<number | "own", import("./speaker.js").Voice>} */
+  #voices = new Map();
   #looking = /** @type {ReturnType<typeof setInterval> | undefined} */ (undefined);
   /** What each partner's page was told last. @type {WeakMap<RTCPeerConnection, boolean>} */
   #told = new WeakMap();
@@ -54,6 +58,7 @@ export class Comforts {
     if (on) return;
     sound.measure(null);
     this.#hearing = new Hearing();
+    this.#voices.clear();
     dispatch({ type: "hints", change: { silent: false, mutedSpeaking: false, unheard: false, echo: false } });
     this.#screen.fill(false).catch(() => {});
     this.#screen.float(null).catch(() => {});
@@ -82,12 +87,23 @@ export class Comforts {
       partners,
       played: !hushed,
     });
+    this.#mark([...partners.map(({ seat, rms }) => /** @type {const} */ ([seat, rms])), ["own", own.microphone === "on" ? (sound.level()?.rms ?? 0) : 0]]);
     const changed = Object.entries(hints).some(([name, on]) => before[/** @type {keyof typeof before} */ (name)] !== on);
     if (changed) dispatch({ type: "hints", change: hints });
     for (const [seat, connection] of connections) {
       const told = heard.get(seat) ?? false;
       if (this.#told.get(connection) !== told && peers.tell(seat, { type: "hears", heard: told })) this.#told.set(connection, told);
     }
+  }
+
+  /** Who speaks. @param {(readonly [number | "own", number])[]} levels */
+  #mark(levels) {
+    const { state, dispatch } = this.#page;
+    const now = performance.now();
+    this.#voices = new Map(levels.map(([who, level]) => [who, hear(this.#voices.get(who), level, now)]));
+    const { speaker: before } = state();
+    const speaker = speakerOf(before, this.#voices);
+    if (speaker !== before) dispatch({ type: "set", change: { speaker } });
   }
 }
 

@@ -7,7 +7,6 @@
 import { Lines } from "../shared/lines.js";
 import { Gauge, Sending } from "../shared/sending.js";
 import { messages } from "../shared/signaling.js";
-import { HEAR_MS, hear, speakerOf } from "./speaker.js";
 import { holds } from "./state.js";
 import { trust } from "./trust.js";
 import { WeakLines } from "./weak-lines.js";
@@ -29,7 +28,6 @@ import { WeakLines } from "./weak-lines.js";
  * @property {string} said  the state that its page was told last
  * @property {boolean} [dead]  its line is being mended
  * @property {ReturnType<typeof setTimeout>} [blocked]
- * @property {string} [heard]  the last packet of sound that was looked at
  */
 /**
  * What the set needs of its page.
@@ -62,9 +60,6 @@ export class Peers {
   #ice = { servers: /** @type {RTCIceServer[]} */ ([]), at: 0 };
   /** On the socket that is open: before, nothing may be said to partners. */
   #welcome = false;
-  /** @type {Map<number, import("./speaker.js").Voice>} */
-  #voices = new Map();
-  #listening = /** @type {ReturnType<typeof setInterval> | undefined} */ (undefined);
   /** How the lines are, and how the server is reached. */
   weakLines;
 
@@ -118,7 +113,6 @@ export class Peers {
     const partner = { peer, seat, incarnation, key, stream: null, gauge: new Gauge(), sending: new Sending(), picture: own.picture, said: "" };
     this.#partners.set(seat, partner);
     this.#follow(partner);
-    this.#listening ??= setInterval(() => this.#listen(), HEAR_MS);
     this.#send(partner, NOTHING_MEASURED);
     return true;
   }
@@ -197,11 +191,6 @@ export class Peers {
     const partner = this.#partners.get(seat);
     if (!partner) return;
     this.#partners.delete(seat);
-    this.#voices.delete(seat);
-    if (this.#partners.size === 0) {
-      clearInterval(this.#listening);
-      this.#listening = undefined;
-    }
     clearTimeout(partner.blocked);
     if (lingers) setTimeout(() => partner.peer.close(), lingers);
     else partner.peer.close();
@@ -297,18 +286,6 @@ export class Peers {
     return this.#page.signaling.isOpen && this.#welcome && !peers[seat]?.away && performance.now() - this.#ice.at < CREDENTIAL_MS;
   }
 
-  /** Who speaks, by what comes from each. */
-  #listen() {
-    const { state, dispatch } = this.#page;
-    const now = performance.now();
-    for (const partner of this.#partners.values()) {
-      this.#voices.set(partner.seat, hear(this.#voices.get(partner.seat), levelOf(partner), now));
-    }
-    const { speaker: before } = state();
-    const speaker = speakerOf(before, this.#voices);
-    if (speaker !== before) dispatch({ type: "set", change: { speaker } });
-  }
-
   /** @param {Partner} partner @param {import("../shared/sending.js").Measure} measure */
   #send(partner, measure) {
     const { peer, seat, sending } = partner;
@@ -371,16 +348,3 @@ const TOLD = {
   hears: ({ seat }, { heard }, dispatch) => dispatch({ type: "peer", seat, change: { hearsUs: heard === true } }),
   line: (partner, message, _, weakLines) => weakLines.told(partner, message),
 };
-
-/**
- * How loud a partner's last packet of sound was, from 0 to 1; an old packet says nothing any more.
- * @param {Partner} partner
- */
-function levelOf(partner) {
-  const receiver = partner.peer.connection.getReceivers().find(({ track }) => track.kind === "audio");
-  const source = receiver?.getSynchronizationSources()[0];
-  const packet = String(source?.rtpTimestamp);
-  const fresh = packet !== partner.heard;
-  partner.heard = packet;
-  return fresh ? (source?.audioLevel ?? 0) : 0;
-}

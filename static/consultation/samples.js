@@ -47,7 +47,6 @@ const partner = {
   camera: true,
   picture: "on",
   hand: false,
-  speaking: false,
   hearsUs: null,
   trying: null,
   check: { level: "checked", by: "link", words: null, language: "de" },

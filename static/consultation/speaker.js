@@ -3,10 +3,10 @@
  * while, not for a cough, and goes on counting through the pauses of speech, so that nothing flickers.
  */
 
-/** How often to look, in ms. */
-export const HEAR_MS = 200;
-/** A level from 0 to 1; rooms hum below it. */
-const LOUD = 0.02;
+/** A level from 0 to 1, as its root mean square; rooms hum below it. */
+const LOUD = 0.01;
+/** A longer pause between two looks has no meaning: the page slept. */
+const LOOK_MAX_MS = 400;
 const BEGIN_MS = 700;
 const STAY_MS = 2000;
 
@@ -28,7 +28,7 @@ const SILENCE = { at: NaN, loudMs: 0, loudAt: -Infinity, since: null };
  * @returns {Voice}
  */
 export function hear(voice = SILENCE, level, now) {
-  const passed = Math.min(now - voice.at, 2 * HEAR_MS) || 0; // a page that slept has heard nothing
+  const passed = Math.min(now - voice.at, LOOK_MAX_MS) || 0
   const loud = level >= LOUD;
   const loudMs = Math.min(BEGIN_MS, Math.max(0, voice.loudMs + (loud ? passed : -passed / 2)));
   const loudAt = loud ? now : voice.loudAt;

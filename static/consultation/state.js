@@ -267,7 +267,6 @@ function meet(state, { seat, role, incarnation }) {
     camera: null,
     picture: "on",
     hand: false,
-    speaking: false,
     hearsUs: null,
     trying: null,
     check: { level: "open", by: null, words: null, language: null },

@@ -77,7 +77,6 @@ export interface PeerState {
   camera: boolean | null;
   picture: Picture;
   hand: boolean;
-  speaking: boolean;
   /** `null`: not told yet. */
   hearsUs: boolean | null;
   /** While the line is dead: which try comes next, and when (ms since 1970). */

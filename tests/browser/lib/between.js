@@ -37,8 +37,9 @@ export async function attack({ secret, plan, watch = false }) {
   /** The two who are attacked. */
   const victims = [0, 1].map((at) => {
     const peer = new Peer({ offers: at === 0, iceServers: [], relayedOnly: false, certificates: [certificates[at]], stream, tracks });
-    const check = trust(peer, { ...seats[1 - at], key: keys[1 - at].key }, {
-      state: () => ({ ...seats[at], language: "de" }),
+    const whole = {};
+    trust(peer, { ...seats[1 - at], key: keys[1 - at].key }, {
+      state: () => ({ ...seats[at], language: "de", peers: {} }),
       dispatch: (/** @type {any} */ { type, level, words }) => {
         if (type !== "check") return;
         outcome.levels[at] = level;
@@ -46,10 +47,9 @@ export async function attack({ secret, plan, watch = false }) {
       },
       trusted: () => ({ consultation, keys: keys[at], secret: shared, pair: null }),
       endCall: () => outcome.ends[at]++,
-    }, () => true);
-    peer.addEventListener("told", (/** @type {CustomEvent} */ { detail }) => detail.type === "check" && check.hear(detail));
+    }, () => whole);
     peer.addEventListener("open", () => (openedAt ||= performance.now()));
-    return { peer, check };
+    return { peer };
   });
 
   /** The one between: towards each it pretends to be the other. */

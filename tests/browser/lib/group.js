@@ -14,7 +14,7 @@ import { Visit } from "./visit.js";
 /** @typedef {{ from: Visit, to: Visit }} Pair  who receives, from whom */
 
 /** One machine carries them all. */
-const PICTURE = { width: 320, height: 180, frameRate: 8 };
+const PICTURE = { width: 320, height: 180, frameRate: 6 };
 /** Statistics of many connections cost more than the calls: they are asked for no oftener than needed. */
 const ASK_MS = 400;
 
@@ -26,7 +26,7 @@ const ASK_MS = 400;
  */
 export async function gather(server, browsers, { camera = true } = {}) {
   const consultation = await server.plan("--guests", String(browsers.length - 2));
-  const options = { picture: PICTURE, size: { width: 640, height: 480 } };
+  const options = { picture: PICTURE, size: { width: 640, height: 360 } };
   /** @param {Visit} visit */
   const ready = async (visit) => {
     await visit.devicesAnswer();
@@ -83,7 +83,7 @@ export function lineOf(flows, { from, to }) {
  * @param {Visit[]} people
  * @param {{ frames?: number, packets?: number, within?: number }} [more]
  */
-export async function everybodyReceives(people, { frames = 8, packets = 25, within = 30_000 } = {}) {
+export async function everybodyReceives(people, { frames = 6, packets = 25, within = 30_000 } = {}) {
   const first = await flowsOf(people);
   let lacking = "";
   return until(`all ${people.length} receive all`, async () => {

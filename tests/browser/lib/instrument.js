@@ -12,7 +12,7 @@
  * @property {string} [firstCandidate]  a candidate of the partner that every connection gets before any other
  * @property {number} [firstPreference]  relayed candidates of the partner with another type preference (the priority's first byte, RFC 8445
  *   §5.1.2.1; Chromium: 3 for a relay over UDP, 1 TCP, 0 TLS) come only after `__seen.release()`
- * @property {MediaTrackConstraints} [picture]  what the camera is asked for instead: small pictures, where one machine carries many pages
+ * @property {MediaTrackConstraints} [picture]  what the camera is asked for instead, and sound as it is: where one machine carries many pages
  */
 
 /** @param {Conditions} conditions */
@@ -109,12 +109,13 @@ export function instrument(conditions) {
 
   const devices = navigator.mediaDevices; // the empty tab before the page has none
   const granted = devices?.getUserMedia.bind(devices);
+  const plain = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
   if (granted) {
     devices.getUserMedia = async (wanted) => {
       const both = wanted?.audio && wanted.video && (failing?.camera ?? failing?.microphone);
       const trouble = both || (wanted?.audio && failing?.microphone) || (wanted?.video && failing?.camera);
       if (trouble) throw new DOMException(trouble[1], trouble[0]);
-      const stream = await granted(picture && wanted?.video ? { ...wanted, video: picture } : wanted);
+      const stream = await granted(picture ? { audio: wanted?.audio && plain, video: wanted?.video && picture } : wanted);
       seen.tracks.push(...stream.getTracks());
       return stream;
     };
