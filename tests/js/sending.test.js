@@ -120,7 +120,8 @@ test("an easy picture, for which the browser never learns how wide the line is, 
 
 test("five percent of loss alone cost no picture", () => {
   const { live } = begin();
-  assert.equal(live(60, { ...WIDE, loss: 0.05 }).maxBitrate, 1_700_000);
+  const plan = live(60, { ...WIDE, loss: 0.05 });
+  assert.deepEqual([plan.active, plan.maxBitrate], [true, 1_700_000]);
 });
 
 test("the picture comes back after 15 s of calm on the lowest rung, then after 30 and 60", () => {
@@ -146,6 +147,15 @@ test("a return that fails ends within five seconds", () => {
     secondsUntil(true, WIDE);
     assert.ok(secondsUntil(false, measure) <= 5);
   }
+});
+
+test("what the browser still believes of the line when a picture comes back counts for nothing at first", () => {
+  const { live, secondsUntil } = begin();
+  live(20, WIDE);
+  secondsUntil(false, NARROW);
+  secondsUntil(true, NARROW);
+  live(3, NARROW);
+  assert.ok(live(10, WIDE).active);
 });
 
 test("the sound gets smaller where the line hardly carries it; where that loses packets, not before it must", () => {
@@ -207,6 +217,9 @@ test("sound only sends no picture, and is no weakness", () => {
   const plan = live(10, NARROW, { quality: "sound" });
   assert.deepEqual([plan.picture, plan.active], ["sound", false]);
   assert.ok(live(1, WIDE).active, "and is over at once");
+  assert.equal(live(10, NARROW).picture, "weak");
+  assert.equal(live(1, NARROW, { camera: false }).picture, "on", "without a camera nothing is paused");
+  assert.ok(live(1, NARROW).active);
 });
 
 test("a partner who wants sound only gets no picture; he is not told of any weakness", () => {
