@@ -25,6 +25,7 @@ export function drawLinePanel(state, words) {
       put(part(row, "here"), here);
       put(part(row, "there"), there);
     });
-    put(part(group, "protection"), peer.line?.protection && say(words, "line.protection", { protection: peer.line.protection }));
+    const protection = peer.transport?.join(", ");
+    put(part(group, "protection"), peer.line && protection && say(words, "line.protection", { protection }));
   });
 }

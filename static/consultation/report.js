@@ -18,7 +18,7 @@ const COLUMNS = ["received", "sent", "available", "lossIn", "concealed", "rtt", 
 
 /**
  * @param {Map<number, Moment[]>} past  by seat
- * @param {{ peers: Record<number, { role: string }> }} state
+ * @param {{ peers: Record<number, { role: string, transport: string[] | null }> }} state
  * @param {Words} words
  * @param {{ now: number, agent: string }} page  ms of the page's clock; the browser's own name for itself
  */
@@ -32,7 +32,7 @@ export function reportOf(past, { peers }, words, { now, agent }) {
       who,
       `\t${words["line.here"]}\t${words["line.there"]}`,
       ...facts,
-      last?.own.protection ?? "",
+      peers[seat]?.transport?.join(", ") ?? "",
       "",
       ["s", ...COLUMNS, ...COLUMNS.map((column) => `${column}'`), words["report.verdict"]].join("\t"),
       ...moments.map((moment) => row(moment, now)),

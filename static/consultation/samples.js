@@ -61,7 +61,7 @@ const partner = {
 /** @type {import("../shared/line.js").LineSummary} */
 const line = {
   sent: 1480, received: 1392, lossOut: 0, lossIn: 0.004, rtt: 38, jitter: 6, concealed: 0.001, available: 2300, frames: 29, width: 1280, height: 720,
-  codecs: "opus VP8", path: "direct", transport: "udp", protection: "DTLS 1.3 TLS_AES_128_GCM_SHA256 SRTP_AES128_CM_HMAC_SHA1_80",
+  codecs: "opus VP8", path: "direct", transport: "udp",
 };
 /** @type {import("../shared/line.js").LineSummary} */
 const weakLine = { ...line, sent: 96, received: 61, lossIn: 0.083, rtt: 412, concealed: 0.031, available: 110, frames: 0, path: "relayed", transport: "tls" };

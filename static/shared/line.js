@@ -22,7 +22,6 @@ import { selectedPair } from "./flow.js";
  * @property {string} codecs            of what is received: "opus VP8"
  * @property {"direct" | "relayed" | "unknown"} path
  * @property {"udp" | "tcp" | "tls" | null} transport  how this side reaches its end of the line
- * @property {string} protection        what DTLS and SRTP agreed on, as far as the browser tells
  */
 
 /** Bounds: what is more than this, no line of a call has. */
@@ -30,9 +29,6 @@ const MOST = { kbit: 1e6, ms: 60_000, frames: 240, pixels: 16_384 };
 const PATHS = /** @type {const} */ (["direct", "relayed", "unknown"]);
 const TRANSPORTS = /** @type {const} */ (["udp", "tcp", "tls"]);
 const CODECS = /^(opus|red|G722|PCM[AU])?( ?(VP[89]|H26[45]|AV1))?$/;
-const PROTECTION = /^(DTLS 1\.\d)?( ?TLS_\w{1,50})?( ?(SRTP|AEAD|AES)_\w{1,50})?$/;
-/** As they stand on the wire. @type {Record<string, string>} */
-const VERSIONS = { FEFF: "DTLS 1.0", FEFD: "DTLS 1.2", FEFC: "DTLS 1.3" };
 
 /** @typedef {ReturnType<typeof count>} Counters */
 
@@ -46,7 +42,6 @@ export function count(report, now) {
   const outbound = all.filter(({ type }) => type === "outbound-rtp");
   const sound = inbound.find(({ kind }) => kind === "audio");
   const picture = inbound.find(({ kind }) => kind === "video");
-  const transport = all.find(({ type }) => type === "transport");
   const chosen = selectedPair(report);
   const pair = chosen && report.get(chosen.id);
   const local = report.get(pair?.localCandidateId);
@@ -71,7 +66,6 @@ export function count(report, now) {
     codecs: [sound, picture].map((one) => report.get(one?.codecId)?.mimeType?.split("/")[1]).filter(Boolean).join(" "),
     path: chosen?.path ?? "unknown",
     transport: local && (local.relayProtocol ?? local.protocol),
-    protection: [VERSIONS[transport?.tlsVersion], transport?.dtlsCipher, transport?.srtpCipher].filter(Boolean).join(" "),
   };
 }
 
@@ -102,7 +96,6 @@ export function compare(now, before) {
     codecs: now.codecs,
     path: now.path,
     transport: now.transport,
-    protection: now.protection,
   });
 }
 
@@ -129,10 +122,9 @@ function bounded(told) {
     frames: whole(told.frames, MOST.frames) ?? 0,
     width: whole(told.width, MOST.pixels) ?? 0,
     height: whole(told.height, MOST.pixels) ?? 0,
-    codecs: text(told.codecs, CODECS),
+    codecs: typeof told.codecs === "string" && CODECS.test(told.codecs) ? told.codecs : "",
     path: PATHS.find((path) => path === told.path) ?? "unknown",
     transport: TRANSPORTS.find((transport) => transport === told.transport) ?? null,
-    protection: text(told.protection, PROTECTION),
   };
 }
 
@@ -144,11 +136,6 @@ export function whole(value, most = MOST.ms) {
 /** @param {unknown} value @returns {number} a share, to the tenth of a per cent */
 export function part(value) {
   return typeof value === "number" && Number.isFinite(value) ? Math.round(Math.min(Math.max(value, 0), 1) * 1000) / 1000 : 0;
-}
-
-/** @param {unknown} value @param {RegExp} allowed */
-function text(value, allowed) {
-  return typeof value === "string" && allowed.test(value) ? value : "";
 }
 
 /** @param {number} some @param {number} all */

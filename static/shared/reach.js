@@ -120,7 +120,7 @@ export class Reach {
     /** @param {boolean} size */
     const times = (size) => all.filter(({ large, excused }) => large === size && !excused).map(({ at, took }) => took ?? now - at);
     const [small, large] = [times(false), times(true)];
-    if (large.length === 0 || small.length < SERIES.messages / 2) return;
+    if (large.length < 2 || small.length < SERIES.messages / 2) return; // too busy to tell
     this.#series.push({ at: now, small, large });
     this.#series.splice(0, this.#series.length - KEPT.series);
   }

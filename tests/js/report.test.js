@@ -18,8 +18,8 @@ const page = { now: 100_000, agent: "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) G
 test("the_report_tells_figures_of_both_sides_over_the_last_minutes", () => {
   const past = new Map([[2, [{ at: 96_000, own: line, theirs: null, verdict: null }, { at: 98_000, own: line, theirs: { ...line, sent: 77 }, verdict: "own.narrow" }]]]);
   for (const words of [de, en]) {
-    const text = reportOf(past, { peers: { 2: { role: "patient" } } }, words, page);
-    for (const told of [VERSION, "Firefox 153, Linux", words["role.patient"], "1392 kbit/s", "1280 × 720, 29/s", "\n-4\t1392\t1480", "\n-2\t1392\t1480", "\t77\t", "own.narrow"]) {
+    const text = reportOf(past, { peers: { 2: { role: "patient", transport: ["DTLS 1.3", "TLS_AES_128_GCM_SHA256"] } } }, words, page);
+    for (const told of [VERSION, "Firefox 153, Linux", words["role.patient"], "DTLS 1.3, TLS_AES_128_GCM_SHA256", "1392 kbit/s", "1280 × 720, 29/s", "\n-4\t1392\t1480", "\n-2\t1392\t1480", "\t77\t", "own.narrow"]) {
       assert.ok(text.includes(told), `${told} is in\n${text}`);
     }
     assert.doesNotMatch(text, /undefined|NaN|null/);
@@ -29,7 +29,7 @@ test("the_report_tells_figures_of_both_sides_over_the_last_minutes", () => {
 test("no_name_address_code_or_device_comes_into_the_report", () => {
   const hostile = parse(Object.fromEntries(Object.keys(line).map((field, at) => [field, CANARIES[at % CANARIES.length]])));
   for (const canary of CANARIES) {
-    const theirs = parse({ ...hostile, codecs: canary, protection: canary, path: canary, transport: canary });
+    const theirs = parse({ ...hostile, codecs: canary, path: canary, transport: canary });
     for (const { state } of STATES) {
       const whole = { ...state, name: canary, code: canary, peers: { 2: { ...Object.values(state.peers)[0], role: "patient", name: canary } } };
       const text = reportOf(new Map([[2, [{ at: 1, own: theirs, theirs, verdict: null }]]]), whole, de, page);
