@@ -34,8 +34,7 @@ let kept = fresh();
 let greeting = /** @type {() => Message | null} */ (() => null);
 /** @type {Promise<import("../shared/seal.js").Keys>} */
 let keysMade;
-/** @type {Promise<void>} */
-let setLoaded;
+let setLoaded = /** @type {Promise<void> | null} */ (null);
 /** One for all connections of this page life: that is what the encryption is checked by. */
 let certificates = /** @type {RTCCertificate[]} */ ([]);
 /** @type {Promise<void>} */
@@ -71,8 +70,6 @@ function start() {
   keysMade = generateKeys();
   certificatesMade = makeCertificates();
   certificatesMade.catch(report);
-  setLoaded = loadSet();
-  setLoaded.catch(report);
   enter();
 }
 
@@ -119,7 +116,7 @@ function look() {
 async function join() {
   dispatch({ type: "join" });
   const { key } = await keysMade;
-  const complete = await Promise.all([setLoaded, certificatesMade]).then(() => true, () => false);
+  const complete = await Promise.all([needSet(), certificatesMade]).then(() => true, () => false);
   if (!complete) return dispatch({ type: "unsupported", problem: "incomplete" });
   greeting = () => messages.join(kept.code, kept.device, key, kept.token ?? undefined, incarnation);
   talk();
@@ -165,6 +162,7 @@ function onScreen(before) {
   clearTimeout(relook);
   if (screen === "early") planRelook();
   if (["code", "problem", "early", "end"].includes(screen)) media.stop();
+  if (screen === "welcome" || screen === "check") needSet().catch(report);
   if (screen === "check") media.start();
   comforts?.attend(screen === "call");
   meter();
@@ -407,6 +405,12 @@ function finish() {
 }
 
 // ---- partners ----
+
+/** Begins to load what only a call needs: not before there is something to read on the screen. */
+function needSet() {
+  setLoaded ??= loadSet();
+  return setLoaded;
+}
 
 async function loadSet() {
   const [{ Peers }, { Comforts }, keys] = await Promise.all([import("./peers.js"), import("./comforts.js"), keysMade]);

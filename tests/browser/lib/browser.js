@@ -18,6 +18,7 @@ import puppeteer from "puppeteer-core";
  * @property {boolean} [autoplay]    whether sound may begin without a gesture
  * @property {boolean} [loopback]    Firefox only: whether it may call over loopback, the only way between browsers without a network of their own
  * @property {number} [cameras]      Chromium only: how many it has, called `fake_device_0` and so on
+ * @property {boolean} [anyCertificate]  Chromium only: takes a self-made one, too, which proves nothing about TLS
  * @property {string} [network]      Chromium only: the network namespace it runs in
  * @property {string} [speech]       Chromium only: a WAV file for the microphone, which else beeps once a second
  * @property {string} [authority]    Firefox only: a file with a certificate authority it knows besides its own (Chromium looks in ~/.pki/nssdb)
@@ -61,7 +62,7 @@ export async function closeAll() {
  * @param {Options} options
  * @returns {Promise<import("puppeteer-core").LaunchOptions>}
  */
-async function chromium(userDataDir, { language = "de-DE", fakeAsk = true, autoplay = true, network, cameras = 1, speech }) {
+async function chromium(userDataDir, { language = "de-DE", fakeAsk = true, autoplay = true, anyCertificate = false, network, cameras = 1, speech }) {
   const args = [
     `--use-fake-device-for-media-stream=device-count=${cameras}`,
     "--mute-audio",
@@ -76,6 +77,7 @@ async function chromium(userDataDir, { language = "de-DE", fakeAsk = true, autop
   ];
   if (fakeAsk) args.push("--use-fake-ui-for-media-stream");
   if (speech) args.push(`--use-file-for-fake-audio-capture=${speech}`);
+  if (anyCertificate) args.push("--ignore-certificate-errors");
   if (autoplay) args.push("--autoplay-policy=no-user-gesture-required");
   if (process.getuid?.() === 0) args.push("--no-sandbox");
   const executablePath = network ? await inNetwork(network, userDataDir) : CHROMIUM;
