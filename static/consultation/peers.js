@@ -4,6 +4,7 @@
  * what the partners' pages tell ({@link TOLD}). What the screen has to know comes out as actions through `dispatch`.
  */
 
+import { soundSent, Supply } from "../shared/flow.js";
 import { Lines } from "../shared/lines.js";
 import { Gauge, Sending } from "../shared/sending.js";
 import { messages } from "../shared/signaling.js";
@@ -58,6 +59,7 @@ export class Peers {
   /** @type {Map<number, Partner>} */
   #partners = new Map();
   #ice = { servers: /** @type {RTCIceServer[]} */ ([]), at: 0 };
+  #supply = new Supply();
   /** On the socket that is open: before, nothing may be said to partners. */
   #welcome = false;
   /** How the lines are, and how the server is reached. */
@@ -157,12 +159,18 @@ export class Peers {
 
   /** Once a second, and when the user wants another quality: what each line carries decides what goes over it. */
   async pace() {
-    const { state, dispatch } = this.#page;
+    const { state, dispatch, media } = this.#page;
+    let sent = 0;
+    let connections = 0;
     for (const partner of [...this.#partners.values()]) {
       const report = await partner.peer.connection.getStats();
       const connected = state().peers[partner.seat]?.link === "connected" && this.#partners.get(partner.seat) === partner;
-      if (connected) this.#send(partner, partner.gauge.read(report));
+      if (!connected) continue;
+      this.#send(partner, partner.gauge.read(report));
+      sent += soundSent(report);
+      connections++;
     }
+    if (this.#supply.starves(sent, connections > 0 && media.sending().microphone)) await media.renew("microphone");
     const pictures = [...this.#partners.values()].map(({ picture }) => picture);
     const picture = pictures.length > 0 && pictures.every((one) => one === pictures[0]) ? pictures[0] : "on";
     if (pictures.length > 0 && picture !== state().picture) dispatch({ type: "picture", picture });

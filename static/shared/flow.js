@@ -7,10 +7,12 @@
 export const WATCH_MS = 250;
 /** A line that carried packets and carries none for so long is silent. */
 const SILENT_MS = 1200;
+/** Longer than between two looks of a hidden tab, where timers come once a second. */
+const PAUSED_MS = 2000;
 /** So many of the last looks with new packets make a steady flow; reports and keep-alives alone never do. */
 const STEADY = { looks: 6, of: 10 };
 
-/** A pause of the page's own clock (sleep, hidden tab) proves nothing. */
+/** A pause of the clock of the page itself (sleep) proves nothing. */
 export class Flow {
   silent = false;
   #mark = /** @type {string | null} */ (null);
@@ -29,7 +31,7 @@ export class Flow {
 
   /** @param {number} now  in ms @param {string | null} mark  changes whenever a packet came */
   note(now, mark) {
-    const paused = now - this.#noted > 4 * WATCH_MS;
+    const paused = now - this.#noted > PAUSED_MS;
     const moved = mark !== this.#mark;
     this.#noted = now;
     this.#mark = mark;
@@ -39,6 +41,33 @@ export class Flow {
     if (moved || paused) this.#movedAt = now;
     else if (this.#steady && now - this.#movedAt >= SILENT_MS) this.silent = true;
   }
+}
+
+/** So many looks in a row without a packet of sound sent, where there should be fifty a second. */
+const STARVED_LOOKS = 3;
+/** Between two attempts to get it flowing again. */
+const FED_LOOKS = 10;
+
+/** Whether the own sound does not come out of the browser: an interruption on a phone may leave a track that lives and gives nothing. */
+export class Supply {
+  #sent = -1;
+  #without = 0;
+
+  /**
+   * @param {number} sent  packets of sound so far, to all partners
+   * @param {boolean} on   whether there should be some
+   * @returns {boolean} whether to fetch the microphone anew
+   */
+  starves(sent, on) {
+    this.#without = on && sent === this.#sent ? this.#without + 1 : 0;
+    this.#sent = sent;
+    return this.#without >= STARVED_LOOKS && (this.#without - STARVED_LOOKS) % FED_LOOKS === 0;
+  }
+}
+
+/** Packets of sound sent. @param {RTCStatsReport} report @returns {number} */
+export function soundSent(report) {
+  return [...report.values()].reduce((sum, { type, kind, packetsSent = 0 }) => sum + (type === "outbound-rtp" && kind === "audio" ? packetsSent : 0), 0);
 }
 
 /**

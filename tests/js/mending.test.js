@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Flow, WATCH_MS } from "../../static/shared/flow.js";
+import { Flow, Supply, WATCH_MS } from "../../static/shared/flow.js";
 import { Mending, serversFor } from "../../static/shared/mending.js";
 
 const dead = { dead: true, reachable: true };
@@ -122,4 +122,13 @@ test("a_pause_of_the_pages_own_clock_proves_nothing", () => {
   assert.equal(flow.silent, false, "a second later");
   flow.note(31_250, "pair|8");
   assert.equal(flow.silent, true);
+});
+
+test("a_microphone_that_gives_nothing_is_fetched_anew_and_again_later_but_not_one_that_is_off", () => {
+  const supply = new Supply();
+  const starved = (/** @type {number[]} */ counts, on = true) => counts.map((sent) => supply.starves(sent, on));
+  assert.deepEqual(starved([50, 100, 100, 100, 100]), [false, false, false, false, true]);
+  assert.equal(starved(Array(10).fill(100)).filter(Boolean).length, 1, "ten looks later");
+  assert.equal(starved([150, 150, 150, 200]).includes(true), false);
+  assert.equal(starved(Array(9).fill(200), false).includes(true), false);
 });
