@@ -50,7 +50,7 @@ const BLOCKED_MS = 15_000;
 /** A TURN credential lives 15 minutes: with an older one a new line waits for a new one. */
 const CREDENTIAL_MS = 10 * 60_000;
 const PACE_MS = 1000;
-const NOTHING_MEASURED = { available: null, loss: null, roundTrip: null, limited: false };
+const NOTHING_MEASURED = { available: null, loss: null, roundTrip: null, sent: null, limited: false };
 /** So long a last word over the data channel may take. */
 const GOODBYE_MS = 500;
 

@@ -10,7 +10,8 @@
  * @property {number | null} available  bit/s that the browser believes in; Firefox does not tell
  * @property {number | null} loss       0 to 1, of what was sent lately
  * @property {number | null} roundTrip  ms
- * @property {boolean} limited  the picture could use more than it gets: an easy one leaves the browser's estimate low on the best of lines
+ * @property {number | null} sent       bit/s, in the last seconds
+ * @property {boolean} limited  the encoder says that the picture could use more than it gets
  */
 /**
  * @typedef {object} Wish
@@ -57,6 +58,8 @@ const SOUND = 64_000;
 const NARROW = { line: 100_000, loss: 0.02, sound: 24_000 };
 const WEAK_LINE = 150_000;
 const LOSSY = 0.08;
+/** Of what the line is thought to carry: who sends less does not want more. */
+const SPARE = 0.75;
 /**
  * A picture comes back small: even its first frame would hold up the sound on a line that is still weak. Such a line is
  * known sooner than others, so that the sound suffers shortly.
@@ -159,7 +162,7 @@ export class Sending {
   }
 
   /** @param {number} now @param {Measure} measure */
-  #judge(now, { available, loss, roundTrip, limited }) {
+  #judge(now, { available, loss, roundTrip, sent, limited }) {
     this.#best = Math.min(roundTrip ?? Infinity, this.#best + DRIFT_MS);
     const lossy = loss !== null && loss > LOSSY;
     const tries = this.tries(now);
@@ -167,10 +170,12 @@ export class Sending {
     const queued = available === null && roundTrip !== null ? roundTrip - this.#best : 0;
     const room = available === null ? null : available - SOUND;
     const below = RUNGS[this.#rung + 1];
-    const poor = available !== null && available < (limited ? (tries ? TRIAL.line : WEAK_LINE) : SOUND);
+    // An easy picture leaves the browser's estimate low on the best of lines: then it does not use even that.
+    const spare = available !== null && sent !== null && sent < SPARE * available;
+    const poor = available !== null && available < (tries ? TRIAL.line : limited ? WEAK_LINE : SOUND);
     const weak = lossy || queued > 2 * QUEUED_MS || (!feeling && poor);
-    const tight = !feeling && below !== undefined && (room === null ? lossy || queued > QUEUED_MS : limited && room < below.rate);
-    const roomy = room === null ? queued < QUEUED_MS : !limited || room >= RUNGS[this.#rung].rate;
+    const tight = !feeling && below !== undefined && (room === null ? lossy || queued > QUEUED_MS : !spare && room < below.rate);
+    const roomy = room === null ? queued < QUEUED_MS : room >= RUNGS[this.#rung].rate || (spare && !limited);
     this.#note("weak", now, weak);
     this.#note("calm", now, !weak);
     this.#note("tight", now, tight);
@@ -228,7 +233,7 @@ export class Sending {
 
 /** Makes a {@link Measure} of what `getStats()` of a connection reports from time to time. */
 export class Gauge {
-  /** Counters of the last seconds, the oldest first. @type {{ sent: number, lost: number }[]} */
+  /** Counters of the last seconds, the oldest first. @type {{ at: number, bytes: number, sent: number, lost: number }[]} */
   #past = [];
 
   /** @param {RTCStatsReport} report @returns {Measure} */
@@ -236,13 +241,18 @@ export class Gauge {
     /** @type {any[]} */
     const all = [...report.values()];
     const told = all.filter(({ type }) => type === "remote-inbound-rtp");
+    const out = all.filter(({ type }) => type === "outbound-rtp");
     const counted = {
-      sent: sum(all.filter(({ type }) => type === "outbound-rtp"), "packetsSent"),
+      at: out[0]?.timestamp ?? 0,
+      bytes: sum(out, "bytesSent") + sum(out, "headerBytesSent"),
+      sent: sum(out, "packetsSent"),
       lost: sum(told, "packetsLost"),
     };
     this.#past.push(counted);
     if (this.#past.length > WINDOW) this.#past.shift();
     const sent = counted.sent - this.#past[0].sent;
+    const recent = this.#past.slice(-3)[0];
+    const ms = counted.at - recent.at;
     const reasons = all.map(({ qualityLimitationReason }) => qualityLimitationReason).filter(Boolean);
     const transport = all.find(({ type, selectedCandidatePairId }) => type === "transport" && selectedCandidatePairId);
     const latest = told.sort((one, other) => other.timestamp - one.timestamp)[0];
@@ -250,6 +260,7 @@ export class Gauge {
       available: (transport && report.get(transport.selectedCandidatePairId)?.availableOutgoingBitrate) ?? null,
       loss: sent > 0 ? Math.max(0, counted.lost - this.#past[0].lost) / sent : null,
       roundTrip: latest?.roundTripTime === undefined ? null : 1000 * latest.roundTripTime,
+      sent: ms > 0 ? (8000 * (counted.bytes - recent.bytes)) / ms : null,
       limited: !reasons.includes("none"),
     };
   }

@@ -8,7 +8,7 @@ import { Gauge, Sending, total } from "../../static/shared/sending.js";
 /** @typedef {import("../../static/shared/sending.js").Wish} Wish */
 
 /** @type {Measure} */
-const WIDE = { available: 4_000_000, loss: 0, roundTrip: 20, limited: true };
+const WIDE = { available: 4_000_000, loss: 0, roundTrip: 20, sent: 4_000_000, limited: true };
 const NARROW = { ...WIDE, available: 90_000 };
 const LOSSY = { ...WIDE, loss: 0.12 };
 /** @type {Wish} */
@@ -110,12 +110,19 @@ for (const [name, measure] of WEAK) {
 
 test("an easy picture, for which the browser never learns how wide the line is, is neither paused nor kept small", () => {
   const { live } = begin();
-  const easy = { ...WIDE, available: 80_000, limited: false };
+  const easy = { ...WIDE, available: 80_000, sent: 55_000, limited: false };
   live(20, WIDE);
   assert.equal(live(30, easy).maxBitrate, 1_700_000);
   live(5, { ...WIDE, available: 200_000 });
   assert.equal(live(20, easy).maxBitrate, 1_700_000);
   assert.equal(live(10, { ...easy, available: 60_000 }).picture, "weak", "but the sound needs its rate");
+});
+
+test("a line that has just got narrow is believed before the encoder complains", () => {
+  const { live } = begin();
+  live(20, WIDE);
+  assert.equal(live(3, { ...WIDE, available: 230_000, sent: 430_000, limited: false }).maxBitrate, 300_000);
+  assert.equal(live(20, { ...WIDE, available: 230_000, sent: 220_000, limited: false }).maxBitrate, 300_000);
 });
 
 test("five percent of loss alone cost no picture", () => {
@@ -261,14 +268,15 @@ test("the gauge reads a rate, losses over some seconds and the latest round trip
     t: { type: "transport", selectedCandidatePairId: "p" },
     p: { type: "candidate-pair", availableOutgoingBitrate: 500_000 },
     o: { type: "candidate-pair", availableOutgoingBitrate: 900_000 },
-    oa: { type: "outbound-rtp", packetsSent: sent },
+    oa: { type: "outbound-rtp", packetsSent: sent, bytesSent: 100 * sent, headerBytesSent: 20 * sent, timestamp: 10 * sent },
     ov: { type: "outbound-rtp", packetsSent: 3 * sent, qualityLimitationReason: "none" },
     ra: { type: "remote-inbound-rtp", packetsLost: lost, timestamp: 1, roundTripTime: 0.5 },
     rv: { type: "remote-inbound-rtp", packetsLost: 3 * lost, timestamp: 2, roundTripTime: 0.04 },
   }));
-  assert.deepEqual(gauge.read(report(100, 50)), { available: 500_000, loss: null, roundTrip: 40, limited: false });
-  assert.equal(gauge.read(report(200, 60)).loss, 0.1);
+  assert.deepEqual(gauge.read(report(100, 50)), { available: 500_000, loss: null, roundTrip: 40, sent: null, limited: false });
+  const { loss, sent } = gauge.read(report(200, 60)); // a second later
+  assert.deepEqual([loss, sent], [0.1, 96_000]);
   for (let second = 3; second < 20; second++) gauge.read(report(100 * second, 60));
   assert.equal(gauge.read(report(2000, 60)).loss, 0, "old losses are forgotten");
-  assert.deepEqual(new Gauge().read(/** @type {any} */ (new Map())), { available: null, loss: null, roundTrip: null, limited: true });
+  assert.deepEqual(new Gauge().read(/** @type {any} */ (new Map())), { available: null, loss: null, roundTrip: null, sent: null, limited: true });
 });
