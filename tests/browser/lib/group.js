@@ -92,7 +92,7 @@ function together(one, other) {
  * @param {Visit[]} people
  * @param {{ frames?: number, packets?: number, within?: number }} [more]
  */
-export async function everybodyReceives(people, { frames = 6, packets = 25, within = 30_000 } = {}) {
+export async function everybodyReceives(people, { frames = 6, packets = 25, within = 60_000 } = {}) {
   let before = await flowsOf(people);
   const pairs = pairsOf(people).map((pair) => ({ ...pair, decoded: 0, packets: 0 }));
   return until(`all ${people.length} receive all`, async () => {
