@@ -11,6 +11,7 @@ import { Visit } from "./visit.js";
 
 /** @typedef {import("./browser.js").Browser} Browser */
 /** @typedef {import("./instrument.js").Flow} Flow */
+/** @typedef {import("./instrument.js").Line} Line */
 /** @typedef {{ from: Visit, to: Visit }} Pair  who receives, from whom */
 
 /** One machine carries them all. */
@@ -70,12 +71,20 @@ export async function flowsOf(people) {
 }
 
 /**
- * What a page receives from another.
- * @param {Map<Visit, Flow>} flows
- * @param {Pair} pair
+ * What a page receives from another: over one connection, or over two while one is being replaced.
+ * @param {Flow | undefined} flow  of the receiving page
+ * @param {string | undefined} from  the other's certificate
  */
-export function lineOf(flows, { from, to }) {
-  return flows.get(to)?.lines.find((line) => line.to !== "" && line.to === flows.get(from)?.own);
+function lineOf(flow, from) {
+  const lines = flow?.lines.filter(({ to }) => to !== "" && to === from) ?? [];
+  return lines.length > 0 ? lines.reduce(together) : undefined;
+}
+
+/** @param {Line} one @param {Line} other @returns {Line} */
+function together(one, other) {
+  const line = { ...one, state: `${one.state}, ${other.state}` };
+  for (const field of /** @type {const} */ (["decoded", "packets", "energy", "concealed", "lost", "up", "down"])) line[field] += other[field];
+  return line;
 }
 
 /**
@@ -83,18 +92,35 @@ export function lineOf(flows, { from, to }) {
  * @param {Visit[]} people
  * @param {{ frames?: number, packets?: number, within?: number }} [more]
  */
-export async function everybodyReceives(people, { frames = 6, packets = 25, within = 30_000 } = {}) {
-  const first = await flowsOf(people);
-  let lacking = "";
+export async function everybodyReceives(people, { frames = 6, packets = 25, within = 60_000 } = {}) {
+  let before = await flowsOf(people);
+  const pairs = pairsOf(people).map((pair) => ({ ...pair, decoded: 0, packets: 0 }));
   return until(`all ${people.length} receive all`, async () => {
     const now = await flowsOf(people);
-    const without = pairsOf(people).filter((pair) => {
-      const [before, line] = [lineOf(first, pair), lineOf(now, pair)];
-      return !line || line.decoded < (before?.decoded ?? 0) + frames || line.packets < (before?.packets ?? 0) + packets;
-    });
-    lacking = without.map(({ from, to }) => `${to.who} nothing new from ${from.who} (${lineOf(now, { from, to })?.state ?? `of ${now.get(to)?.lines.map(({ state }) => state)}`})`).join(", ");
-    return without.length === 0 && now;
-  }, { within, every: ASK_MS, why: async () => `${lacking}; ${await people[0].tell()}` });
+    for (const pair of pairs) {
+      const [line, last] = [now, before].map((flows) => lineOf(flows.get(pair.to), flows.get(pair.from)?.own));
+      // A connection that is given up takes its counters with it.
+      pair.decoded += Math.max(0, (line?.decoded ?? 0) - (last?.decoded ?? 0));
+      pair.packets += Math.max(0, (line?.packets ?? 0) - (last?.packets ?? 0));
+    }
+    before = now;
+    return pairs.every((pair) => pair.decoded >= frames && pair.packets >= packets) && now;
+  }, { within, every: ASK_MS, why: async () => `${lacking(pairs, before, { frames, packets })}; ${await people[0].tell()}` });
+}
+
+/**
+ * @param {(Pair & { decoded: number, packets: number })[]} pairs
+ * @param {Map<Visit, Flow>} flows
+ * @param {{ frames: number, packets: number }} more
+ */
+function lacking(pairs, flows, { frames, packets }) {
+  return pairs
+    .filter((pair) => pair.decoded < frames || pair.packets < packets)
+    .map(({ from, to, decoded, packets: heard }) => {
+      const state = lineOf(flows.get(to), flows.get(from)?.own)?.state ?? `of ${flows.get(to)?.lines.map((line) => line.state)}`;
+      return `${to.who} got ${decoded} frames and ${heard} audio packets from ${from.who} (${state})`;
+    })
+    .join(", ");
 }
 
 /** @param {Visit[]} people @param {number} every  ms */
@@ -118,7 +144,7 @@ export async function gapsOf(people, what, since, till) {
     const grown = (field) => Number(lines.at(-1)?.line?.[field] ?? 0) - Number(lines[0]?.line?.[field] ?? 0);
     const lines = (samples.get(pair.to) ?? [])
       .filter(({ at }) => at >= since && at <= till)
-      .map(({ at, lines: all }) => ({ at, line: all.find(({ to }) => to === own.get(pair.from)) }));
+      .map((flow) => ({ at: flow.at, line: lineOf(flow, own.get(pair.from)) }));
     return { pair, gap: longest(lines.map(({ at, line }) => ({ at, value: line?.[what] }))), lost: grown("lost"), concealed: Math.round(grown("concealed")) };
   });
 }
