@@ -27,7 +27,7 @@ export function drawLock(state, words) {
     put(part(block, "level"), words[`lock.${level}.level`]);
     put(part(block, "text"), words[level === "checked" ? `lock.checked.${by}` : `lock.${level}.text`]);
     const list = part(block, "words");
-    list.hidden = level !== "words";
+    list.hidden = !compared; // who has said that they agree may be asked for them once more
     list.lang = language ?? "";
     for (const [at, item] of all("li", list).entries()) put(item, compared?.[at]);
     const actions = part(block, "actions");
@@ -35,7 +35,7 @@ export function drawLock(state, words) {
     actions.hidden = level !== "words";
     if (focused && actions.hidden) el["lock-title"].focus(); // the button has done its work
     put(part(block, "path"), say(words, "lock.path", { path: words[`path.${pathOf([peer])}`] }));
-    put(part(block, "transport"), peer.transport?.join(", ") || words["lock.unreported"]);
+    put(part(block, "transport"), peer.transport && (peer.transport.join(", ") || words["lock.unreported"]));
   });
 }
 

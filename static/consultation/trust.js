@@ -7,6 +7,11 @@
 import { Check } from "../shared/check.js";
 import { judge } from "../shared/transport.js";
 
+/** Of DTLS its version and cipher, of SRTP its cipher. */
+const PARAMETERS = 3;
+const REPORTS = 5;
+const REPORT_MS = 400;
+
 /** @typedef {import("./peers.js").Page} Page */
 /** @typedef {import("./peers.js").Partner} Partner */
 /** @typedef {import("../shared/peer.js").Peer} Peer */
@@ -45,12 +50,26 @@ export function trust(peer, partner, page, current) {
   on(peer, "mismatch", () => endCall("mismatch"));
   on(peer, "open", async () => {
     check.begin();
-    const { connection } = peer;
-    const certificates = connection.sctp?.transport?.getRemoteCertificates?.() ?? [];
-    const report = await connection.getStats();
-    const { verdict, said } = await judge(report.values(), certificates, peer.fingerprints().theirs);
+    const { verdict, said } = await judgement(peer, () => !current());
     if (!current()) return;
     if (verdict === "weak" || verdict === "foreign") return endCall(verdict === "weak" ? "weak" : "mismatch");
     dispatch({ type: "peer", seat, change: { transport: said } });
   });
+}
+
+/**
+ * Browsers hand out reports that are a moment old, from before everything was agreed upon: then another is asked for.
+ * @param {Peer} peer
+ * @param {() => boolean} isOver
+ */
+async function judgement(peer, isOver) {
+  const { connection } = peer;
+  for (let tries = 1; ; tries++) {
+    const certificates = connection.sctp?.transport?.getRemoteCertificates?.() ?? [];
+    const report = await connection.getStats();
+    const { verdict, said } = await judge(report.values(), certificates, peer.fingerprints().theirs);
+    const isWhole = said.length >= PARAMETERS || verdict === "weak" || verdict === "foreign";
+    if (isWhole || tries === REPORTS || isOver()) return { verdict, said };
+    await new Promise((done) => setTimeout(done, REPORT_MS));
+  }
 }

@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import de from "../../static/shared/words/de.js";
 import { launch } from "./lib/browser.js";
-import { attack, prepare, swapLater } from "./lib/between.js";
+import { attack, openEarly, prepare, swapLater } from "./lib/between.js";
 import { NAME, meet } from "./lib/meeting.js";
 import { Server } from "./lib/server.js";
 import { Visit, cleanUp, leaveAll } from "./lib/visit.js";
@@ -30,8 +30,8 @@ for (const [doctor, patient] of /** @type {const} */ ([["one", "firefox"], ["fir
     const meeting = await meet(server, { doctor: browsers[doctor], patient: browsers[patient] });
     for (const visit of [meeting.doctor, meeting.patient]) {
       await checked(visit);
-      const told = await visit.read(() => document.querySelector("#locks [data-part=transport]")?.textContent);
-      assert.match(String(told), /^DTLS 1\.[23], TLS_/, "the browser tells, and it is good");
+      const told = await visit.see("what was agreed on, and all of it", () =>
+        /^DTLS 1\.[23], TLS_\w+, SRTP_\w+$/.exec(document.querySelector("#locks [data-part=transport]")?.textContent ?? "")?.[0]);
       assert.equal(await visit.read(() => /** @type {HTMLDialogElement} */ (document.querySelector("#panel-lock")).open), false);
       assert.doesNotMatch(await said(visit), /Wörter/, "nobody is asked for anything");
       context.diagnostic(`${visit.who}: ${told}`);
@@ -96,6 +96,13 @@ test("a description with other fingerprints stops the connection before it is ap
   for (const kind of /** @type {const} */ (["one", "firefox"])) {
     const visit = await openPrepared(kind);
     assert.deepEqual(await visit.read(swapLater), { plain: { mismatches: 1, applied: false }, added: { mismatches: 1, applied: false } }, kind);
+  }
+});
+
+test("a channel that opens before the answer is in force waits for it", async () => {
+  for (const kind of /** @type {const} */ (["one", "firefox"])) {
+    const visit = await openPrepared(kind);
+    assert.deepEqual(await visit.read(openEarly), Array(2).fill({ level: "checked", ends: 0 }), kind);
   }
 });
 

@@ -108,6 +108,51 @@ export async function attack({ secret, plan, watch = false }) {
   return outcome;
 }
 
+/**
+ * A check whose channel opens while the answer is still being applied, as Chromium does under load: until then the page
+ * knows no fingerprints of its partner.
+ */
+export async function openEarly() {
+  const { Peer, trust, randomDevice, stream, tracks, certificates, keys, seats } = /** @type {any} */ (window).__between;
+  const secret = randomDevice();
+  const results = [0, 1].map(() => ({ level: "", ends: 0 }));
+  const peers = [0, 1].map((at) => new Peer({ offers: at === 0, iceServers: [], relayedOnly: false, certificates: [certificates[at]], stream, tracks }));
+  const lower = peers[0].connection;
+  const isOpen = new Promise((done) => {
+    const timer = setInterval(() => lower.sctp?.state === "connected" && done(clearInterval(timer)), 1);
+  });
+  const apply = lower.setRemoteDescription.bind(lower);
+  let inForce = false;
+  let home = lower;
+  while (!Object.hasOwn(home, "remoteDescription")) home = Object.getPrototypeOf(home);
+  const real = Object.getOwnPropertyDescriptor(home, "remoteDescription")?.get;
+  Object.defineProperty(lower, "remoteDescription", { get: () => (inForce ? real?.call(lower) : null) });
+  lower.setRemoteDescription = async (/** @type {any} */ description) => {
+    await apply(description);
+    await isOpen;
+    await new Promise((done) => setTimeout(done, 200));
+    inForce = true;
+  };
+  const add = lower.addIceCandidate.bind(lower); // the candidates would wait for the description
+  for (const at of [0, 1]) {
+    const whole = {};
+    trust(peers[at], { ...seats[1 - at], key: keys[1 - at].key }, {
+      state: () => ({ ...seats[at], language: "de", peers: {} }),
+      dispatch: (/** @type {any} */ { type, level }) => type === "check" && (results[at].level = level),
+      trusted: () => ({ consultation: "c", keys: keys[at], secret, pair: null }),
+      endCall: () => results[at].ends++,
+    }, () => whole);
+    peers[at].addEventListener("send", (/** @type {CustomEvent} */ { detail: { description, candidate } }) => {
+      if (description) peers[1 - at].describe(description);
+      else if (at === 0) peers[1].addCandidate(candidate);
+      else if (candidate) add(candidate).catch(() => {});
+    });
+  }
+  for (const deadline = performance.now() + 10_000; results.some(({ level, ends }) => level === "" && ends === 0) && performance.now() < deadline;) await new Promise((done) => setTimeout(done, 5));
+  for (const peer of peers) peer.close();
+  return results;
+}
+
 /** A connection as any, whose partner's next offer names other fingerprints: plainly, or beside the right ones. */
 export async function swapLater() {
   const { Peer, stream, tracks, certificates } = /** @type {any} */ (window).__between;
