@@ -49,14 +49,24 @@ export async function gather(server, browsers, { camera = true } = {}) {
   await doctor.see("everybody knocks", (count) => document.querySelectorAll("#screen-room .knock").length === count, others.length);
   await doctor.admit();
   await doctor.onScreen("call");
-  for (let left = others.length - 1; left > 0; left--) await admitOneMore(doctor);
+  await admitTheRest(doctor, others.length - 1);
   return { consultation, people };
 }
 
-/** In mid-call, by the silent counter. @param {Visit} doctor */
-export async function admitOneMore(doctor) {
-  await doctor.click("#arrivals");
-  await doctor.click("#panel-arrivals [data-do=admit]");
+/**
+ * In mid-call, by the silent counter. Its button may move under the mouse while the first one's tile comes.
+ * @param {Visit} doctor
+ * @param {number} count
+ */
+async function admitTheRest(doctor, count) {
+  await until("the arrivals are open", async () => {
+    await doctor.click("#arrivals");
+    return doctor.read(() => document.querySelector("#panel-arrivals")?.checkVisibility());
+  });
+  for (let left = count; left > 0; left--) {
+    await doctor.see(`${left} wait`, (many) => document.querySelectorAll("#panel-arrivals .knock").length === many, left);
+    await doctor.click("#panel-arrivals [data-do=admit]");
+  }
   await doctor.click("#panel-arrivals [data-panel=none]");
 }
 
