@@ -197,6 +197,7 @@ export class Lines extends EventTarget {
     const old = this.#current.peer;
     this.#current = line;
     this.#next = null;
+    this.#mending.succeed();
     const { peer } = line;
     this.#emit("path", peer.path);
     if (peer.isOpen) this.#emit("open", null);

@@ -55,6 +55,11 @@ export class Mending {
     this.#nextAt = now + this.#rung().ms;
   }
 
+  /** The try has come to a line: should that die, nobody waits. */
+  succeed() {
+    this.#nextAt = 0;
+  }
+
   /** Which try comes next, and when by the clock of `step`; nothing while the line is well. */
   get trying() {
     return this.#dead ? { attempt: this.#attempt + 1, nextAt: this.#nextAt } : null;
