@@ -54,7 +54,7 @@ export function samples(visit) {
  */
 export async function gaps(visit, since = 0) {
   const all = await samples(visit);
-  const elsewhere = all.find(({ screen }) => screen !== "call");
+  const elsewhere = all.find(({ screen }) => !["call", "looking"].includes(screen)); // a reload looks first
   if (elsewhere) throw new Error(`${visit.who}: left the call for the screen "${elsewhere.screen}"`);
   const first = Math.max(all.filter(({ at }) => at <= since).length - 1, 0);
   return /** @type {Gaps} */ (Object.fromEntries(KINDS.map((kind) => [kind, longest(all.slice(first), kind)])));
