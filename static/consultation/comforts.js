@@ -8,6 +8,7 @@ import { hear, speakerOf } from "./speaker.js";
 import { Hearing, LOOK_MS } from "../shared/hearing.js";
 import { Screen } from "../shared/screen.js";
 import { actionOf } from "./shortcuts.js";
+import { isGroup } from "./words-of.js";
 
 /**
  * What it needs of its page.
@@ -21,10 +22,14 @@ import { actionOf } from "./shortcuts.js";
  * @property {() => HTMLVideoElement | null} picture                   the large one
  */
 
+/** Each look at a level stops the page for a moment: with many partners every third has to do. */
+const GROUP_LOOKS = 3;
+
 export class Comforts {
   #page;
   #screen = new Screen();
   #hearing = new Hearing();
+  #looks = 0;
   /** @type {Map<number | "own", import("./speaker.js").Voice>} */
   #voices = new Map();
   #looking = /** @type {ReturnType<typeof setInterval> | undefined} */ (undefined);
@@ -76,6 +81,7 @@ export class Comforts {
 
   #look() {
     const { media, sound, peers, state, dispatch } = this.#page;
+    if (isGroup(state()) && this.#looks++ % GROUP_LOOKS !== 0) return;
     const { media: own, peers: shown, hints: before, hushed } = state();
     sound.measure(media.ear());
     const connections = [...peers.connections()].filter(([seat]) => shown[seat]?.link === "connected");

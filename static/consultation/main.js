@@ -20,6 +20,7 @@ import * as view from "./view.js";
 
 const TICK_MS = 15_000;
 const COUNTDOWN_MS = 1000;
+const DRAW_MS = 60;
 const NOTICE_MS = 10_000;
 /** Whoever does not want to is not asked for ever. */
 const ASKED_MS = 60_000;
@@ -47,6 +48,8 @@ let peers = /** @type {Peers | null} */ (null);
 let comforts = /** @type {import("./comforts.js").Comforts | null} */ (null);
 let soundBlocked = false;
 let relook = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
+let drawing = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
+let undrawn = false;
 let hideNotice = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
 let unask = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
 let metering = /** @type {ReturnType<typeof setInterval> | undefined} */ (undefined);
@@ -143,7 +146,7 @@ function talk() {
 function dispatch(action) {
   const before = state;
   state = reduce({ ...state, now: Date.now() }, action);
-  if (words) view.render(state, words);
+  draw(before.screen !== state.screen || before.panel !== state.panel);
   if (before.screen !== state.screen) onScreen(before.screen);
   if (before.panel !== state.panel) meter();
   if (state.notice && state.notice !== before.notice) {
@@ -154,6 +157,21 @@ function dispatch(action) {
     clearTimeout(unask);
     unask = setTimeout(() => dispatch({ type: "set", change: { asked: false } }), ASKED_MS);
   }
+}
+
+/**
+ * At once where something begins; what follows within a moment is drawn together: many partners have much to tell.
+ * @param {boolean} [now]
+ */
+function draw(now = false) {
+  undrawn = !now && drawing !== undefined;
+  if (undrawn || !words) return;
+  view.render(state, words);
+  clearTimeout(drawing);
+  drawing = setTimeout(() => {
+    drawing = undefined;
+    if (undrawn) draw();
+  }, DRAW_MS);
 }
 
 /** @param {import("./types.js").Screen} before */

@@ -26,6 +26,13 @@ const MESSAGE_MAX = 16_384;
  */
 const FIRST_PICTURE = { scale: 2, ms: 1000 };
 
+/** A look that takes so long is one too many: the page is busy, and the next are left out, so many at most. */
+const SLOW_MS = 40;
+const MOST_SKIPS = 2;
+
+/** What is sent the same way is set anew so often. */
+const ENCODE_MS = 5000;
+
 export class Peer extends EventTarget {
   #connection;
   #channel = /** @type {RTCDataChannel | null} */ (null);
@@ -40,6 +47,8 @@ export class Peer extends EventTarget {
   #early = [];
   #small = true;
   #plan = /** @type {Plan | null} */ (null);
+  #encodedAt = 0;
+  #skips = 0;
   #changedAt = 0;
   #makingOffer = false;
   #ignoreOffer = false;
@@ -98,7 +107,11 @@ export class Peer extends EventTarget {
    * @param {Plan} plan
    */
   send(plan) {
+    const now = performance.now();
+    const same = JSON.stringify(plan) === JSON.stringify(this.#plan);
+    if (same && now - this.#encodedAt < ENCODE_MS) return; // asking the sender stops the page for a moment
     this.#plan = plan;
+    this.#encodedAt = now;
     this.#encode();
   }
 
@@ -283,9 +296,13 @@ export class Peer extends EventTarget {
   }
 
   async #watch() {
+    if (this.#skips-- > 0) return;
+    this.#skips = MOST_SKIPS; // until this look has come
+    const asked = performance.now();
     const pair = selectedPair(await this.#connection.getStats());
     if (this.#connection.signalingState === "closed") return;
     const now = performance.now();
+    this.#skips = Math.min(MOST_SKIPS, Math.floor((now - asked) / SLOW_MS));
     this.#flow.note(now, pair ? `${pair.id}|${pair.received}` : null);
     if (pair && pair.path !== this.#path) {
       this.#path = pair.path;
