@@ -79,6 +79,7 @@ function start() {
 /** What the user does. @param {Action} action */
 function act(action) {
   (ON_ACTION[action.type] ?? dispatch)(action);
+  draw(true); // the next press starts from what this one has changed
 }
 
 /** A link, or a reload in the middle, or nothing: then the code is asked for. */
@@ -146,7 +147,7 @@ function talk() {
 function dispatch(action) {
   const before = state;
   state = reduce({ ...state, now: Date.now() }, action);
-  draw(before.screen !== state.screen || before.panel !== state.panel);
+  draw(state.screen !== "call" || before.screen !== "call" || before.panel !== state.panel);
   if (before.screen !== state.screen) onScreen(before.screen);
   if (before.panel !== state.panel) meter();
   if (state.notice && state.notice !== before.notice) {
@@ -160,7 +161,8 @@ function dispatch(action) {
 }
 
 /**
- * At once where something begins; what follows within a moment is drawn together: many partners have much to tell.
+ * At once outside of a call and after what the user does; what comes within a moment in a call is drawn together: many partners have
+ * much to tell.
  * @param {boolean} [now]
  */
 function draw(now = false) {
