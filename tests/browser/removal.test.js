@@ -58,7 +58,7 @@ for (const { said, act, end } of WAYS) {
       await until("the doctor's page has closed its connection", async () => (await doctor.flow()).open === 0);
       const last = await lastPacket(patient);
       const closed = await doctor.read(() => /** @type {any} */ (window).__seen.connections.at(-1).closedAt);
-      assert.equal((await patient.flow()).open, 1, "the patched page kept its connection");
+      assert.ok((await patient.flow()).open >= 1, "the patched page kept its connection");
       if (relayOnly) await until("the relay holds no allocation for it", async () => (await server.show(consultation.id)).relay.allocations === 0);
       const gone = end === null ? "" : `, its socket closed after ${Math.round((await socketClosed(patient)) - at)} ms`;
       context.diagnostic(`${said}: the doctor's page closed after ${Math.round(closed - at)} ms, the last packet came after ${Math.round(last - at)} ms${gone}`);
