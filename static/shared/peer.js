@@ -30,9 +30,6 @@ const FIRST_PICTURE = { scale: 2, ms: 1000 };
 const SLOW_MS = 40;
 const MOST_SKIPS = 2;
 
-/** What is sent the same way is set anew so often. */
-const ENCODE_MS = 5000;
-
 export class Peer extends EventTarget {
   #connection;
   #channel = /** @type {RTCDataChannel | null} */ (null);
@@ -47,7 +44,6 @@ export class Peer extends EventTarget {
   #early = [];
   #small = true;
   #plan = /** @type {Plan | null} */ (null);
-  #encodedAt = 0;
   #skips = 0;
   #changedAt = 0;
   #makingOffer = false;
@@ -107,11 +103,7 @@ export class Peer extends EventTarget {
    * @param {Plan} plan
    */
   send(plan) {
-    const now = performance.now();
-    const same = JSON.stringify(plan) === JSON.stringify(this.#plan);
-    if (same && now - this.#encodedAt < ENCODE_MS) return; // asking the sender stops the page for a moment
     this.#plan = plan;
-    this.#encodedAt = now;
     this.#encode();
   }
 
