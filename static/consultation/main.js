@@ -79,7 +79,8 @@ function start() {
 /** What the user does. @param {Action} action */
 function act(action) {
   (ON_ACTION[action.type] ?? dispatch)(action);
-  draw(true); // the next press starts from what this one has changed
+  // The next press starts from what this one has changed. A bare click changes nothing yet: a choice it makes comes as the next event.
+  if (action.type !== "gesture") draw(true);
 }
 
 /** A link, or a reload in the middle, or nothing: then the code is asked for. */
