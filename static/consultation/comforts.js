@@ -69,14 +69,14 @@ export class Comforts {
     this.#screen.float(null).catch(() => {});
   }
 
-  /** @param {boolean} full */
-  fill(full) {
-    return this.#screen.fill(full);
+  /** The call fills the screen, or no longer: what is there counts, not what was told of it last. */
+  fill() {
+    return this.#screen.fill();
   }
 
-  /** The large picture floats above other windows. @param {boolean} floating */
-  float(floating) {
-    return this.#screen.float(floating ? this.#page.picture() : null);
+  /** The large picture floats above other windows, or no longer. */
+  float() {
+    return this.#screen.float(this.#page.picture());
   }
 
   #look() {

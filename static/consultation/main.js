@@ -329,11 +329,11 @@ const ON_ACTION = {
   torch: ({ on }) => media.adjust({ torch: on }).catch(report),
   fullScreen() {
     dispatch({ type: "panel", panel: "none" });
-    comforts?.fill(!state.display.full).catch(report);
+    comforts?.fill().catch(report);
   },
   float() {
     dispatch({ type: "panel", panel: "none" });
-    comforts?.float(!state.display.floating).catch(report);
+    comforts?.float().catch(report);
   },
   shortcuts({ on }) {
     kept.shortcuts = on;

@@ -34,16 +34,16 @@ export class Screen extends EventTarget {
     this.#hold();
   }
 
-  /** The whole page fills the screen, or no longer. @param {boolean} full */
-  async fill(full) {
+  /** The whole page fills the screen, or no longer; unsaid, the other way than now. @param {boolean} [full] */
+  async fill(full = document.fullscreenElement === null) {
     if (full === (document.fullscreenElement !== null)) return;
     await (full ? document.documentElement.requestFullscreen() : document.exitFullscreen());
   }
 
-  /** This picture floats; without one, none does. @param {HTMLVideoElement | null} picture */
+  /** This picture floats, or no longer what does; without one, none does. @param {HTMLVideoElement | null} picture */
   async float(picture) {
-    if (picture) await picture.requestPictureInPicture();
-    else if (document.pictureInPictureElement) await document.exitPictureInPicture();
+    if (document.pictureInPictureElement) await document.exitPictureInPicture();
+    else await picture?.requestPictureInPicture();
   }
 
   /** The browser takes the lock away whenever the page is hidden. */

@@ -29,8 +29,8 @@ let files = "";
 before(async () => {
   server = await Server.start();
   files = await mkdtemp(join(tmpdir(), "visavis-voice-"));
-  const speech = await voice(join(files, "voice.wav"), { speech: 20 });
-  browsers = { doctor: await launch("chromium", { speech }), patient: await launch("chromium", { speech, cameras: 4 }) };
+  const [one, two] = await Promise.all([1, 2].map((person) => voice(join(files, `voice-${person}.wav`), { person, speech: 20 })));
+  browsers = { doctor: await launch("chromium", { speech: one }), patient: await launch("chromium", { speech: two, cameras: 4 }) };
 });
 afterEach(leaveAll);
 after(async () => {
@@ -221,7 +221,7 @@ test("a tablet that gives the rear camera is turned to the front, and its pictur
 });
 
 test("a microphone gone silent: its user is told while the other speaks, and hears from the partner's page whether the voice arrives", async () => {
-  const dying = await launch("chromium", { speech: await voice(join(files, "dying.wav"), { speech: 12, silence: 30 }) });
+  const dying = await launch("chromium", { speech: await voice(join(files, "dying.wav"), { person: 3, speech: 12, silence: 30 }) });
   const { doctor, patient } = await meet(server, { ...browsers, patient: dying });
   for (const visit of [doctor, patient]) await visit.says("#own-tile [data-device=heard]", de["device.heard.on"]);
   await patient.says("#call-hint", de["hint.silent"]);

@@ -96,14 +96,14 @@ export function gap(samples, what) {
 }
 
 /**
- * A sound file: syllables of chance length and pitch, then silence.
+ * A sound file: syllables of chance length and pitch, then silence. Nobody says the same as somebody else: that would be an echo.
  * @param {string} path
- * @param {{ speech: number, silence?: number }} seconds
+ * @param {{ person: number, speech: number, silence?: number }} what  `speech` and `silence` in seconds
  */
-export async function voice(path, { speech, silence = 0 }) {
+export async function voice(path, { person, speech, silence = 0 }) {
   const rate = 16_000;
   const samples = new Int16Array(rate * (speech + silence));
-  let chance = 7;
+  let chance = 7 * person;
   const next = () => ((chance = (chance * 1664525 + 1013904223) >>> 0) / 2 ** 32);
   for (let at = 0; at < rate * speech;) {
     const length = Math.min(rate * speech - at, Math.round(rate * (0.12 + next() * 0.3)));
