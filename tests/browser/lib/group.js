@@ -27,7 +27,7 @@ const ASK_MS = 400;
  */
 export async function gather(server, browsers, { camera = true } = {}) {
   const consultation = await server.plan("--guests", String(browsers.length - 2));
-  const options = { picture: PICTURE, size: { width: 640, height: 360 } };
+  const options = { picture: PICTURE, plainSound: !camera, size: { width: 640, height: 360 } };
   /** @param {Visit} visit */
   const ready = async (visit) => {
     await visit.devicesAnswer();

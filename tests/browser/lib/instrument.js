@@ -12,13 +12,14 @@
  * @property {string} [firstCandidate]  a candidate of the partner that every connection gets before any other
  * @property {number} [firstPreference]  relayed candidates of the partner with another type preference (the priority's first byte, RFC 8445
  *   §5.1.2.1; Chromium: 3 for a relay over UDP, 1 TCP, 0 TLS) come only after `__seen.release()`
- * @property {MediaTrackConstraints} [picture]  what the camera is asked for instead, and sound as it is: where one machine carries many pages
+ * @property {MediaTrackConstraints} [picture]  what the camera is asked for instead, and sound as it is: where one machine carries many pages, and no page looks for its first frame
+ * @property {boolean} [plainSound]  sound goes as G.711, which costs next to nothing to encode
  */
 
 /** @param {Conditions} conditions */
 export function instrument(conditions) {
   const now = () => performance.timeOrigin + performance.now();
-  const { relayOnly, failing, noStorage, firstCandidate, firstPreference, picture } = conditions;
+  const { relayOnly, failing, noStorage, firstCandidate, firstPreference, picture, plainSound } = conditions;
   /** A page that disobeys keeps its connections and tracks, and hears neither that it is out nor its socket close. */
   const farewells = ["sentBack", "waiting", "removed", "refused", "revoked", "ended", "replaced", "gone"];
   /** @type {any} */
@@ -46,7 +47,18 @@ export function instrument(conditions) {
     constructor(wanted) {
       super(configured(wanted));
       seen.connections.push(this);
-      this.addEventListener("track", ({ track }) => track.kind === "video" && noteFirstFrame(this));
+      if (!picture) this.addEventListener("track", ({ track }) => track.kind === "video" && noteFirstFrame(this));
+    }
+
+    /**
+     * @param {string | MediaStreamTrack} what
+     * @param {RTCRtpTransceiverInit} [init]
+     */
+    addTransceiver(what, init) {
+      const transceiver = super.addTransceiver(what, init);
+      const { kind } = transceiver.receiver.track;
+      if (plainSound && kind === "audio") transceiver.setCodecPreferences(RTCRtpReceiver.getCapabilities(kind)?.codecs.filter(({ mimeType }) => mimeType === "audio/PCMU") ?? []);
+      return transceiver;
     }
 
     /** @param {RTCConfiguration} [wanted] */

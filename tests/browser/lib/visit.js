@@ -64,8 +64,8 @@ export class Visit {
     const { page } = visit;
     await page.setViewport(size);
     if (options.scheme) await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: options.scheme }]);
-    const { relayOnly, failing, noStorage, firstCandidate, firstPreference, picture } = options;
-    await page.evaluateOnNewDocument(instrument, { relayOnly, failing, noStorage, firstCandidate, firstPreference, picture });
+    const { relayOnly, failing, noStorage, firstCandidate, firstPreference, picture, plainSound } = options;
+    await page.evaluateOnNewDocument(instrument, { relayOnly, failing, noStorage, firstCandidate, firstPreference, picture, plainSound });
     await page.evaluateOnNewDocument(`window.__measure = ${measure}`);
     await page.goto(url);
     return visit;
