@@ -163,7 +163,7 @@ export class Peers {
     let sent = 0;
     let connections = 0;
     for (const partner of [...this.#partners.values()]) {
-      const report = await partner.peer.connection.getStats();
+      const { report } = await partner.peer.statistics();
       const connected = state().peers[partner.seat]?.link === "connected" && this.#partners.get(partner.seat) === partner;
       if (!connected) continue;
       this.#send(partner, partner.gauge.read(report));

@@ -89,7 +89,8 @@ export class WeakLines {
   async #read(partner) {
     const line = this.#of(partner);
     if (line.connection.signalingState === "closed") return;
-    const counters = count(await line.connection.getStats(), performance.now());
+    const { at, report } = await partner.peer.statistics();
+    const counters = count(report, at);
     line.own = line.before && compare(counters, line.before);
     line.before = counters;
   }

@@ -5,8 +5,9 @@
 
 /** How often whoever owns a connection looks, in ms. */
 export const WATCH_MS = 250;
-/** A line that carried packets and carries none for so long is silent. */
+/** A line that carried packets and carries none for so long, and so many looks, is silent. A page that hardly gets to look is busy. */
 const SILENT_MS = 1200;
+const SILENT_LOOKS = 3;
 /** Longer than between two looks of a hidden tab, where timers come once a second. */
 const PAUSED_MS = 2000;
 /** So many of the last looks with new packets make a steady flow; reports and keep-alives alone never do. */
@@ -18,6 +19,7 @@ export class Flow {
   #mark = /** @type {string | null} */ (null);
   #noted = 0;
   #movedAt = 0;
+  #still = 0;
   #steady = false;
   /** Of the last looks, whether there were new packets. @type {boolean[]} */
   #looks = [];
@@ -37,9 +39,10 @@ export class Flow {
     this.#mark = mark;
     this.#looks = [...this.#looks, moved].slice(-STEADY.of);
     if (moved) this.#steady = this.#looks.filter(Boolean).length >= STEADY.looks;
+    this.#still = moved || paused ? 0 : this.#still + 1;
     if (moved) this.silent = false;
-    if (moved || paused) this.#movedAt = now;
-    else if (this.#steady && now - this.#movedAt >= SILENT_MS) this.silent = true;
+    if (this.#still === 0) this.#movedAt = now;
+    else if (this.#steady && this.#still >= SILENT_LOOKS && now - this.#movedAt >= SILENT_MS) this.silent = true;
   }
 }
 

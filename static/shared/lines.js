@@ -82,9 +82,14 @@ export class Lines extends EventTarget {
     this.#options.iceServers = iceServers;
   }
 
-  /** @param {import("../consultation/types.js").Told} message */
+  /** @param {import("../consultation/types.js").Told} message @returns {boolean} whether it could be said */
   tell(message) {
-    this.#current.peer.tell(message);
+    return this.#current.peer.tell(message);
+  }
+
+  /** Of the connection that carries the call. */
+  statistics() {
+    return this.#current.peer.statistics();
   }
 
   expectSilence() {

@@ -29,6 +29,8 @@ const FIRST_PICTURE = { scale: 2, ms: 1000 };
 /** A look that takes so long is one too many: the page is busy, and the next are left out, so many at most. */
 const SLOW_MS = 40;
 const MOST_SKIPS = 2;
+/** So old may statistics be that are not asked for anew. */
+const RECENT_MS = 500;
 
 export class Peer extends EventTarget {
   #connection;
@@ -45,6 +47,9 @@ export class Peer extends EventTarget {
   #small = true;
   #plan = /** @type {Plan | null} */ (null);
   #skips = 0;
+  #asked = { at: -Infinity, report: /** @type {Promise<RTCStatsReport> | null} */ (null) };
+  /** What each sender was told last and holds, as text. @type {WeakMap<RTCRtpSender, string>} */
+  #encoded = new WeakMap();
   #changedAt = 0;
   #makingOffer = false;
   #ignoreOffer = false;
@@ -129,7 +134,16 @@ export class Peer extends EventTarget {
     return { own: fingerprints(localDescription?.sdp), theirs: fingerprints(remoteDescription?.sdp) };
   }
 
-  /** For whoever reads its statistics. */
+  /**
+   * What getStats tells, and when (ms): asked once for all who read it, since with many partners every asking costs.
+   * @returns {Promise<{ at: number, report: RTCStatsReport }>}
+   */
+  async statistics() {
+    if (performance.now() - this.#asked.at > RECENT_MS) this.#ask();
+    const { at, report } = this.#asked;
+    return { at, report: await /** @type {Promise<RTCStatsReport>} */ (report) };
+  }
+
   get connection() {
     return this.#connection;
   }
@@ -236,6 +250,7 @@ export class Peer extends EventTarget {
       this.#remote.addTrack(track);
       this.#emit("stream", this.#remote);
     };
+    connection.onsignalingstatechange = () => (this.#encoded = new WeakMap()); // a negotiation may undo what was set
     connection.onconnectionstatechange = connection.oniceconnectionstatechange = () => this.#judge();
   }
 
@@ -272,8 +287,31 @@ export class Peer extends EventTarget {
     if (track && !track.contentHint) track.contentHint = "motion"; // faces; whoever shows a finding has said "detail"
     const preference = track?.contentHint === "detail" ? "maintain-resolution" : degradationPreference;
     const scale = Math.max(this.#small ? FIRST_PICTURE.scale : 1, shortSide(track) / height);
-    encode(this.#transceivers.video, { active: active && track !== null, maxBitrate, maxFramerate, scaleResolutionDownBy: scale }, preference);
-    encode(this.#transceivers.audio, { priority: "high", maxBitrate: sound ?? undefined });
+    this.#tune(this.#transceivers.video, { active: active && track !== null, maxBitrate, maxFramerate, scaleResolutionDownBy: scale }, preference);
+    this.#tune(this.#transceivers.audio, { priority: "high", maxBitrate: sound ?? undefined });
+  }
+
+  /**
+   * What a sender is known to hold is not asked for again: getParameters stops the page until the browser's media thread answers.
+   * @param {RTCRtpTransceiver | undefined} transceiver
+   * @param {RTCRtpEncodingParameters} wanted
+   * @param {string} [degradationPreference]
+   */
+  #tune(transceiver, wanted, degradationPreference) {
+    const text = JSON.stringify({ ...wanted, degradationPreference });
+    if (!transceiver || this.#encoded.get(transceiver.sender) === text) return;
+    const { sender } = transceiver;
+    const parameters = /** @type {any} */ (sender.getParameters());
+    const encoding = parameters.encodings?.[0];
+    if (!encoding) return; // Firefox before 110 may have none: then it is as it is
+    const is = { ...encoding, degradationPreference: parameters.degradationPreference };
+    const change = degradationPreference ? { ...wanted, degradationPreference } : wanted;
+    if (Object.entries(change).every(([name, value]) => is[name] === value)) return void this.#encoded.set(sender, text);
+    this.#encoded.delete(sender);
+    Object.assign(encoding, wanted);
+    if (degradationPreference) parameters.degradationPreference = degradationPreference;
+    const held = this.#encoded;
+    sender.setParameters(parameters).then(() => held.set(sender, text), () => {}); // negotiated anew meanwhile: said again soon
   }
 
   #openChannel() {
@@ -287,14 +325,19 @@ export class Peer extends EventTarget {
     };
   }
 
+  #ask() {
+    this.#asked = { at: performance.now(), report: this.#connection.getStats() };
+  }
+
   async #watch() {
     if (this.#skips-- > 0) return;
     this.#skips = MOST_SKIPS; // until this look has come
-    const asked = performance.now();
-    const pair = selectedPair(await this.#connection.getStats());
+    this.#ask();
+    const { at, report } = await this.statistics();
     if (this.#connection.signalingState === "closed") return;
+    const pair = selectedPair(report);
     const now = performance.now();
-    this.#skips = Math.min(MOST_SKIPS, Math.floor((now - asked) / SLOW_MS));
+    this.#skips = Math.min(MOST_SKIPS, Math.floor((now - at) / SLOW_MS));
     this.#flow.note(now, pair ? `${pair.id}|${pair.received}` : null);
     if (pair && pair.path !== this.#path) {
       this.#path = pair.path;
@@ -339,23 +382,6 @@ export class Peer extends EventTarget {
 function stateOf(connection) {
   if (connection.connectionState) return connection.connectionState;
   return connection.iceConnectionState === "completed" ? "connected" : connection.iceConnectionState;
-}
-
-/**
- * @param {RTCRtpTransceiver | undefined} transceiver
- * @param {RTCRtpEncodingParameters} wanted
- * @param {string} [degradationPreference]
- */
-function encode(transceiver, wanted, degradationPreference) {
-  const parameters = /** @type {any} */ (transceiver?.sender.getParameters());
-  const encoding = parameters?.encodings?.[0];
-  if (!transceiver || !encoding) return; // Firefox before 110 may have none: then it is as it is
-  const is = { ...encoding, degradationPreference: parameters.degradationPreference };
-  const change = degradationPreference ? { ...wanted, degradationPreference } : wanted;
-  if (Object.entries(change).every(([name, value]) => is[name] === value)) return;
-  Object.assign(encoding, wanted);
-  if (degradationPreference) parameters.degradationPreference = degradationPreference;
-  transceiver.sender.setParameters(parameters).catch(() => {}); // negotiated anew meanwhile: said again soon
 }
 
 /** The lines of a track's picture, held upright or not. @param {MediaStreamTrack | null} track */

@@ -113,6 +113,16 @@ test("after_a_switch_a_flow_has_to_show_anew", () => {
   assert.equal(flow.silent, false);
 });
 
+test("a_page_that_hardly_gets_to_look_waits_for_a_third_look", () => {
+  const flow = new Flow();
+  const silentAt = [900, 1800, 2700].map((later) => {
+    if (later === 900) watch("xxxxxxxx", flow);
+    flow.note(7 * WATCH_MS + later, "pair|8");
+    return flow.silent;
+  });
+  assert.deepEqual(silentAt, [false, false, true]);
+});
+
 test("a_pause_of_the_pages_own_clock_proves_nothing", () => {
   const flow = new Flow();
   watch("xxxxxxxx", flow);

@@ -17,7 +17,7 @@ import { Visit } from "./visit.js";
 /** One machine carries them all. */
 const PICTURE = { width: 320, height: 180, frameRate: 6 };
 /** Statistics of many connections cost more than the calls: they are asked for no oftener than needed. */
-const ASK_MS = 400;
+const ASK_MS = { few: 400, many: 2000 };
 
 /**
  * Everybody waits, everybody is let in; the doctor is the first.
@@ -115,7 +115,7 @@ export async function everybodyReceives(people, { frames = 6, packets = 25, with
     }
     before = now;
     return pairs.every((pair) => pair.decoded >= frames && pair.packets >= packets) && now;
-  }, { within, every: ASK_MS, why: async () => `${lacking(pairs, before, { frames, packets })}; ${await people[0].tell()}` });
+  }, { within, every: people.length > 4 ? ASK_MS.many : ASK_MS.few, why: async () => `${lacking(pairs, before, { frames, packets })}; ${await people[0].tell()}` });
 }
 
 /**

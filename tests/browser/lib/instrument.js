@@ -227,5 +227,11 @@ export function sample(every) {
   const page = /** @type {any} */ (window);
   page.__seen.samples = [];
   clearInterval(page.__sampling);
-  page.__sampling = setInterval(async () => page.__seen.samples.push(await page.__measure()), every);
+  let busy = false;
+  page.__sampling = setInterval(async () => {
+    if (busy) return; // a page that is slow to answer is not asked twice at a time
+    busy = true;
+    page.__seen.samples.push(await page.__measure());
+    busy = false;
+  }, every);
 }
