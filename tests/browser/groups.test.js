@@ -1,9 +1,9 @@
 /**
  * Three, four and six people in one consultation, and nine with sound alone: everybody receives everybody; one reloads, one
  * is cut off and heals, one is removed, one leaves, and no other two notice. Pictures are 320 x 180 at 6 a second and the
- * microphones unprocessed, so that a machine with two cores carries them; nine send G.711, since 72 encoders of Opus alone
- * would fill both cores. From five people on the machine shows and tells late what has come in time: there what counts is
- * the sound that had to be made up. CPU, rates and gaps are printed.
+ * microphones unprocessed, so that a machine with two cores carries them; six and nine send G.711, since the 72 encoders of
+ * nine with Opus alone fill both cores. From five people on the machine shows and tells late what has come in time: there
+ * what counts is the sound that had to be made up. CPU, rates and gaps are printed.
  */
 
 import assert from "node:assert/strict";

@@ -27,7 +27,7 @@ const ASK_MS = { few: 400, many: 2000 };
  */
 export async function gather(server, browsers, { camera = true } = {}) {
   const consultation = await server.plan("--guests", String(browsers.length - 2));
-  const options = { picture: PICTURE, plainSound: !camera, size: { width: 640, height: 360 } };
+  const options = { picture: PICTURE, plainSound: browsers.length > 4, size: { width: 640, height: 360 } };
   /** @param {Visit} visit */
   const ready = async (visit) => {
     await visit.devicesAnswer();
