@@ -54,6 +54,7 @@ export class Peer extends EventTarget {
   #makingOffer = false;
   #ignoreOffer = false;
   #settingRemoteAnswer = false;
+  #broken = false;
   #vouched;
   /** @type {() => void} */
   #setDescribed = () => {};
@@ -166,9 +167,9 @@ export class Peer extends EventTarget {
     return this.#channel?.readyState === "open";
   }
 
-  /** The browser has given it up, whether or not it ever worked. */
+  /** The browser has given it up, or could not apply what the partner said, whether or not it ever worked. */
   get failed() {
-    return stateOf(this.#connection) === "failed";
+    return this.#broken || stateOf(this.#connection) === "failed";
   }
 
   /**
@@ -183,6 +184,10 @@ export class Peer extends EventTarget {
     this.#settingRemoteAnswer = description.type === "answer";
     try {
       await connection.setRemoteDescription(description);
+    } catch (error) {
+      this.#broken = connection.signalingState !== "closed"; // however connected it looks, nothing will come over it
+      this.#judge();
+      throw error;
     } finally {
       this.#settingRemoteAnswer = false;
     }
@@ -356,7 +361,7 @@ export class Peer extends EventTarget {
 
   /** Connected is what carries packets; the state alone would call a dead line connected for seconds. */
   #judge() {
-    const connected = stateOf(this.#connection) === "connected" && !this.#flow.silent;
+    const connected = stateOf(this.#connection) === "connected" && !this.#flow.silent && !this.#broken;
     const link = connected ? "connected" : this.#link === "connecting" ? "connecting" : "interrupted";
     if (link === this.#link) return;
     this.#link = link;

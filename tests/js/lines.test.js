@@ -12,6 +12,8 @@ import { Lines } from "../../static/shared/lines.js";
 class Connection {
   /** @type {Connection[]} */
   static all = [];
+  /** So many of the next answers cannot be applied. */
+  static refuses = 0;
   connectionState = "new";
   signalingState = "stable";
   /** @type {any} */
@@ -50,6 +52,10 @@ class Connection {
 
   /** @param {any} description */
   async setRemoteDescription(description) {
+    if (description.type === "answer" && Connection.refuses-- > 0) {
+      queueMicrotask(() => this.become("connected")); // the transports work all the same
+      throw new DOMException("Failed to set remote answer sdp", "InvalidAccessError");
+    }
     this.remoteDescription = description;
     this.#settle(description.type);
   }
@@ -95,6 +101,7 @@ let reachable = true;
 beforeEach(async () => {
   Object.assign(globalThis, { RTCPeerConnection: Connection, MediaStream: Stream });
   Connection.all = [];
+  Connection.refuses = 0;
   offered = [];
   reachable = true;
   pages = { lower: page("lower"), higher: page("higher") };
@@ -138,6 +145,19 @@ test("while_nobody_can_be_reached_the_dead_line_is_kept_and_may_come_back", asyn
   assert.deepEqual([Connection.all.length, links], [2, ["interrupted", "connected"]]);
 });
 
+test("a_line_whose_answer_cannot_be_applied_carries_nothing_and_another_is_tried", async () => {
+  Connection.refuses = 1;
+  of("lower").become("disconnected");
+  of("higher").become("disconnected");
+  await until("the answer was refused", () => Connection.refuses < 1);
+  await until("another is there on both sides, and nothing else", () => living("") === 2 && Connection.all.filter(isWhole).length === 2, 1000);
+});
+
+/** @param {Connection} connection */
+function isWhole({ signalingState, connectionState }) {
+  return signalingState === "stable" && connectionState === "connected";
+}
+
 /** @param {"lower" | "higher"} name */
 function page(name) {
   const tracks = { audio: null, video: null };
@@ -146,7 +166,8 @@ function page(name) {
   lines.addEventListener("send", (event) => {
     const { description } = /** @type {CustomEvent} */ (event).detail;
     if (description?.type === "offer") offered.push([name, description.line]);
-    setTimeout(() => description && pages[name === "lower" ? "higher" : "lower"].describe(description), 5);
+    const other = name === "lower" ? "higher" : "lower";
+    setTimeout(() => description && pages[other].describe(description).catch((error) => assert.equal(error.name, "InvalidAccessError")), 5);
   });
   return lines;
 }
@@ -161,9 +182,9 @@ function living(state) {
   return Connection.all.filter((one) => one.signalingState !== "closed" && (state === "" || one.connectionState === state)).length;
 }
 
-/** @param {string} what @param {() => boolean} ask */
-async function until(what, ask) {
-  for (let looks = 0; looks < 200; looks++) {
+/** @param {string} what @param {() => boolean} ask @param {number} [most]  looks */
+async function until(what, ask, most = 200) {
+  for (let looks = 0; looks < most; looks++) {
     if (ask()) return;
     await pause(10);
   }

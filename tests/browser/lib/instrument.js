@@ -84,6 +84,15 @@ export function instrument(conditions) {
       if (!seen.disobeys) super.close();
     }
   };
+  if (plainSound) {
+    const set = RTCRtpSender.prototype.setParameters;
+    RTCRtpSender.prototype.setParameters = function (parameters) {
+      // G.711 has one rate: with a lower limit Chromium refuses the next description.
+      for (const encoding of this.track?.kind === "audio" ? parameters.encodings : []) delete encoding.maxBitrate;
+      return set.call(this, parameters);
+    };
+  }
+
   const clone = MediaStreamTrack.prototype.clone;
   MediaStreamTrack.prototype.clone = function () {
     const other = clone.call(this);

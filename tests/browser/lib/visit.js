@@ -25,6 +25,8 @@ const visits = new Set();
 export class Visit {
   /** What went wrong in the page's own scripts. @type {string[]} */
   errors = [];
+  /** What the page told the console. @type {string[]} */
+  warnings = [];
   /** Every request, by address. @type {{ url: string, headers: string }[]} */
   requests = [];
   /** Bytes over the wire, headers included, by address (Chromium only). @type {Map<string, number>} */
@@ -81,6 +83,7 @@ export class Visit {
   static async adopt(who, browser, context, page) {
     const visit = new Visit(who, browser, context, page);
     page.on("pageerror", (error) => visit.errors.push(String(error)));
+    page.on("console", (message) => message.type() === "warn" && visit.warnings.push(message.text()));
     if (browser.kind === "chromium") await visit.#watchWire();
     else page.on("request", (request) => visit.requests.push({ url: request.url(), headers: JSON.stringify(request.headers()) }));
     return visit;
@@ -149,7 +152,7 @@ export class Visit {
     try {
       const text = await this.read(() => `screen "${document.body.dataset.screen}": ${document.body.innerText.replace(/\s+/g, " ").slice(0, 600)}`);
       const last = (await this.frames()).slice(-6).map(({ from, message }) => `${from}: ${message.type}${message.error ? ` ${message.error}` : ""}`);
-      return `It showed ${text}; last on the wire: ${last.join(", ")}; errors: ${this.errors.join("; ") || "none"}; unanswered: ${[...this.pending.values()].join(", ") || "none"}`;
+      return `It showed ${text}; last on the wire: ${last.join(", ")}; errors: ${[...this.errors, ...this.warnings].join("; ") || "none"}; unanswered: ${[...this.pending.values()].join(", ") || "none"}`;
     } catch (error) {
       return `(the page did not answer: ${error})`;
     }
