@@ -31,8 +31,9 @@ export class Flow {
     this.silent = false;
   }
 
-  /** @param {number} now  in ms @param {string | null} mark  changes whenever a packet came */
+  /** @param {number} now  in ms, when the browser looked: not when it told @param {string | null} mark  changes whenever a packet came */
   note(now, mark) {
+    if (now === this.#noted) return; // the same look, told again
     const paused = now - this.#noted > PAUSED_MS;
     const moved = mark !== this.#mark;
     this.#noted = now;
@@ -75,9 +76,9 @@ export function soundSent(report) {
 
 /**
  * The pair that carries the call, and what it says about the way (R20). In the closed relay both ends are relayed or
- * none is, so either candidate's type tells. `received` changes whenever a packet came.
+ * none is, so either candidate's type tells. `received` changes whenever a packet came; `at` is ms since 1970.
  * @param {RTCStatsReport} report
- * @returns {{ id: string, path: import("./peer.js").Path, received: string } | null}
+ * @returns {{ id: string, path: import("./peer.js").Path, received: string, at: number } | null}
  */
 export function selectedPair(report) {
   /** @type {any[]} */
@@ -90,7 +91,7 @@ export function selectedPair(report) {
   if (!pair) return null;
   const types = [pair.localCandidateId, pair.remoteCandidateId].map((id) => report.get(id)?.candidateType);
   const path = types.includes("relay") ? "relayed" : types.includes(undefined) ? "unknown" : "direct";
-  return { id: pair.id, path, received: `${pair.bytesReceived}|${pair.lastPacketReceivedTimestamp}` };
+  return { id: pair.id, at: pair.timestamp, path, received: `${pair.bytesReceived}|${pair.lastPacketReceivedTimestamp}` };
 }
 
 /** Whether a picture has been received and decoded. @param {RTCStatsReport} report */

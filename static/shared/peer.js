@@ -336,14 +336,14 @@ export class Peer extends EventTarget {
 
   async #watch() {
     if (this.#skips-- > 0) return;
-    this.#skips = MOST_SKIPS; // until this look has come
+    this.#skips = Infinity; // until this look has come: many that come at once would tell of a silence that is only the page's own
     this.#ask();
     const { at, report } = await this.statistics();
     if (this.#connection.signalingState === "closed") return;
     const pair = selectedPair(report);
     const now = performance.now();
     this.#skips = Math.min(MOST_SKIPS, Math.floor((now - at) / SLOW_MS));
-    this.#flow.note(now, pair ? `${pair.id}|${pair.received}` : null);
+    this.#flow.note(pair?.at ?? performance.timeOrigin + now, pair ? `${pair.id}|${pair.received}` : null);
     if (pair && pair.path !== this.#path) {
       this.#path = pair.path;
       this.#emit("path", pair.path);
