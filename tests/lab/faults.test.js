@@ -6,16 +6,15 @@
 
 import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";
-import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import de from "../../static/shared/words/de.js";
 import { launch } from "../browser/lib/browser.js";
 import { meet } from "../browser/lib/meeting.js";
-import { Server } from "../browser/lib/server.js";
 import { until } from "../browser/lib/until.js";
 import { cleanUp, leaveAll } from "../browser/lib/visit.js";
 import { KINDS, back, gaps, samples, watchGaps } from "./lib/gaps.js";
+import { file, routers, skip, startServer } from "./lib/lab.js";
 import { Router, cable, internet } from "./lib/network.js";
 
 /** @typedef {import("../browser/lib/visit.js").Visit} Visit */
@@ -42,37 +41,24 @@ const symmetric = /** @type {const} */ ({ nat: "symmetric" });
 /** Of two seconds: the last bit of every sample, as decoders dither it, is 2e-9; the fake microphone's beep is 1e-2. */
 const INAUDIBLE = 1e-6;
 
-const skip = process.env.VISAVIS_LAB ? false : (process.env.VISAVIS_NO_LAB ?? "run it by tests/lab/in-lab");
-
 describe("faults in mid-call", () => {
-  const routers = { patient: new Router("patient", "10.1.0.2"), doctor: new Router("doctor", "10.2.0.2") };
   const mobile = new Router("mobile", "10.3.0.2");
-  /** @type {Server} */
+  /** @type {import("../browser/lib/server.js").Server} */
   let server;
   /** @type {Record<Side | "firefox", import("../browser/lib/browser.js").Browser>} */
   let browsers;
 
   if (!skip) before(async () => {
-    const lab = process.env.VISAVIS_LAB ?? "";
     await mobile.become(plain);
-    server = await Server.start({
-      network: "internet",
-      listen: "[::]:443",
-      args: ["--public-url", "https://video.lab.test", "--certificate", join(lab, "server.crt"), "--certificate-key", join(lab, "server.key")],
-    });
+    server = await startServer();
     const [patient, doctor, firefox] = await Promise.all([
       launch("chromium"),
       launch("chromium", { network: "doctor" }),
-      launch("firefox", { loopback: false, authority: join(lab, "authority.crt") }),
+      launch("firefox", { loopback: false, authority: file("authority.crt") }),
     ]);
     browsers = { patient, doctor, firefox };
   });
-  afterEach(leaveAll);
-  afterEach(async () => {
-    if (skip) return;
-    await internet.mend();
-    await cable.change("out");
-  });
+  afterEach(mend);
   after(() => cleanUp(server));
 
   /** @type {Fault[]} */
@@ -97,7 +83,7 @@ describe("faults in mid-call", () => {
       const rounds = [];
       for (let round = 0; round < ROUNDS; round++) {
         rounds.push(await suffer(fault));
-        await leaveAll();
+        await mend();
       }
       tell(context, rounds);
       for (const round of rounds) {
@@ -167,6 +153,13 @@ describe("faults in mid-call", () => {
     const measured = await Promise.all(visits.map((visit) => (whole ? back(visit, whole).then(async (times) => (await gaps(visit), times)) : gaps(visit, began))));
     await Promise.all(visits.map(oneLine));
     return { patient: measured[0], doctor: measured[1] };
+  }
+
+  async function mend() {
+    if (skip) return;
+    await leaveAll();
+    await internet.mend();
+    await cable.change("out");
   }
 
   /** @param {Side} [from] */

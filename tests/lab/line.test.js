@@ -5,16 +5,14 @@
  */
 
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { after, afterEach, before, test } from "node:test";
 import de from "../../static/shared/words/de.js";
 import { launch } from "../browser/lib/browser.js";
 import { NAME, meet } from "../browser/lib/meeting.js";
-import { Server } from "../browser/lib/server.js";
 import { until } from "../browser/lib/until.js";
 import { cleanUp, leaveAll } from "../browser/lib/visit.js";
-import { Router } from "./lib/network.js";
+import { routers, skip, startServer } from "./lib/lab.js";
 
 /** @typedef {import("../browser/lib/visit.js").Visit} Visit */
 /** @typedef {"patient" | "doctor"} Side */
@@ -32,22 +30,14 @@ const WEAK = [
   { weak: { loss: 5 }, name: "5 % loss" },
 ];
 
-const skip = process.env.VISAVIS_LAB ? false : (process.env.VISAVIS_NO_LAB ?? "run it by tests/lab/in-lab");
-
-/** @type {Server} */
+/** @type {import("../browser/lib/server.js").Server} */
 let server;
 /** @type {Record<Side, import("../browser/lib/browser.js").Browser>} */
 let browsers;
-const routers = { patient: new Router("patient", "10.1.0.2"), doctor: new Router("doctor", "10.2.0.2") };
 
 if (!skip) before(async () => {
-  const lab = process.env.VISAVIS_LAB ?? "";
   await become();
-  server = await Server.start({
-    network: "internet",
-    listen: "[::]:443",
-    args: ["--public-url", "https://video.lab.test", "--certificate", join(lab, "server.crt"), "--certificate-key", join(lab, "server.key")],
-  });
+  server = await startServer();
   const [patient, doctor] = await Promise.all([launch("chromium"), launch("chromium", { network: "doctor" })]);
   browsers = { patient, doctor };
 });

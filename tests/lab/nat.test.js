@@ -5,15 +5,14 @@
  */
 
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
 import de from "../../static/shared/words/de.js";
 import { launch } from "../browser/lib/browser.js";
 import { atTheDoor, longestGap, timesToFirstFrame } from "../browser/lib/meeting.js";
-import { Server } from "../browser/lib/server.js";
 import { until } from "../browser/lib/until.js";
 import { cleanUp, leaveAll } from "../browser/lib/visit.js";
-import { Router, internet } from "./lib/network.js";
+import { file, routers, skip, startServer } from "./lib/lab.js";
+import { internet } from "./lib/network.js";
 import { Table } from "./lib/table.js";
 
 /** @typedef {import("../browser/lib/visit.js").Visit} Visit */
@@ -95,29 +94,21 @@ const CASES = [
   { name: "1 Mbit/s each way", routers: { patient: { ...plain, rate: 1000 }, doctor: plain }, path: "direct" },
 ];
 
-const skip = process.env.VISAVIS_LAB ? false : (process.env.VISAVIS_NO_LAB ?? "run it by tests/lab/in-lab");
-
 describe("the NAT lab", () => {
   const table = new Table();
-  const routers = { patient: new Router("patient", "10.1.0.2"), doctor: new Router("doctor", "10.2.0.2") };
-  /** @type {Server} */
+  /** @type {import("../browser/lib/server.js").Server} */
   let server;
   /** @type {Record<"chromium" | "firefox" | "six" | "doctor", import("../browser/lib/browser.js").Browser>} */
   let browsers;
 
   if (!skip) before(async () => {
-    const lab = process.env.VISAVIS_LAB ?? "";
     await Promise.all(SIDES.map((side) => routers[side].become(plain)));
-    server = await Server.start({
-      network: "internet",
-      listen: "[::]:443",
-      args: ["--public-url", "https://video.lab.test", "--certificate", join(lab, "server.crt"), "--certificate-key", join(lab, "server.key")],
-    });
+    server = await startServer();
     const [chromium, six, doctor, firefox] = await Promise.all([
       launch("chromium"),
       launch("chromium", { network: "patient6" }),
       launch("chromium", { network: "doctor" }),
-      launch("firefox", { loopback: false, authority: join(lab, "authority.crt") }),
+      launch("firefox", { loopback: false, authority: file("authority.crt") }),
     ]);
     browsers = { chromium, six, doctor, firefox };
   });

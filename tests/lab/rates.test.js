@@ -5,16 +5,14 @@
  */
 
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { after, before, test } from "node:test";
 import de from "../../static/shared/words/de.js";
 import { launch } from "../browser/lib/browser.js";
 import { NAME, meet } from "../browser/lib/meeting.js";
-import { Server } from "../browser/lib/server.js";
 import { until } from "../browser/lib/until.js";
 import { cleanUp } from "../browser/lib/visit.js";
-import { Router } from "./lib/network.js";
+import { file, routers, skip, startServer } from "./lib/lab.js";
 import { writeSpeech } from "./lib/speech.js";
 import { lines } from "./lib/table.js";
 
@@ -40,24 +38,16 @@ const MEASURED_MS = 15_000;
 /** The longest wait before a picture is tried again, and its way up the ladder. */
 const BACK_MS = 90_000;
 
-const skip = process.env.VISAVIS_LAB ? false : (process.env.VISAVIS_NO_LAB ?? "run it by tests/lab/in-lab");
-
-/** @type {Server} */
+/** @type {import("../browser/lib/server.js").Server} */
 let server;
 /** @type {{ patient: import("../browser/lib/browser.js").Browser, doctor: import("../browser/lib/browser.js").Browser }} */
 let browsers;
-const routers = { patient: new Router("patient", "10.1.0.2"), doctor: new Router("doctor", "10.2.0.2") };
 
 if (!skip) before(async () => {
-  const lab = process.env.VISAVIS_LAB ?? "";
-  const speech = join(lab, "speech.wav");
+  const speech = file("speech.wav");
   await writeSpeech(speech);
   for (const router of Object.values(routers)) await router.become({ nat: "plain" });
-  server = await Server.start({
-    network: "internet",
-    listen: "[::]:443",
-    args: ["--public-url", "https://video.lab.test", "--certificate", join(lab, "server.crt"), "--certificate-key", join(lab, "server.key")],
-  });
+  server = await startServer();
   const [patient, doctor] = await Promise.all([launch("chromium", { speech }), launch("chromium", { speech, network: "doctor" })]);
   browsers = { patient, doctor };
 });
