@@ -167,6 +167,10 @@ export class Peer extends EventTarget {
     return this.#channel?.readyState === "open";
   }
 
+  get #isClosed() {
+    return this.#connection.signalingState === "closed";
+  }
+
   /** The browser has given it up, or could not apply what the partner said, whether or not it ever worked. */
   get failed() {
     return this.#broken || stateOf(this.#connection) === "failed";
@@ -177,6 +181,15 @@ export class Peer extends EventTarget {
    * @param {RTCSessionDescriptionInit} description
    */
   async describe(description) {
+    try {
+      await this.#apply(description);
+    } catch (error) {
+      if (!this.#isClosed) throw error; // hung up meanwhile
+    }
+  }
+
+  /** @param {RTCSessionDescriptionInit} description */
+  async #apply(description) {
     const connection = this.#connection;
     const ready = !this.#makingOffer && (connection.signalingState === "stable" || this.#settingRemoteAnswer);
     this.#ignoreOffer = this.#offers && description.type === "offer" && !ready;
@@ -185,8 +198,8 @@ export class Peer extends EventTarget {
     try {
       await connection.setRemoteDescription(description);
     } catch (error) {
-      this.#broken = connection.signalingState !== "closed"; // however connected it looks, nothing will come over it
-      this.#judge();
+      this.#broken = true; // however connected it looks, nothing will come over it
+      if (!this.#isClosed) this.#judge();
       throw error;
     } finally {
       this.#settingRemoteAnswer = false;
@@ -212,8 +225,8 @@ export class Peer extends EventTarget {
     try {
       await this.#connection.addIceCandidate(candidate ?? undefined);
     } catch (error) {
-      // Belongs to an ignored offer, or to a line that is being replaced: both are no loss.
-      if (!this.#ignoreOffer && this.#link !== "interrupted") throw error;
+      // Belongs to an ignored offer, or to a line that is being replaced or closed: no loss.
+      if (!this.#ignoreOffer && this.#link !== "interrupted" && !this.#isClosed) throw error;
     }
   }
 
@@ -245,7 +258,7 @@ export class Peer extends EventTarget {
         await connection.setLocalDescription();
         this.#say({ description: connection.localDescription });
       } catch (error) {
-        if (connection.signalingState !== "closed") throw error; // hung up while the offer was being made
+        if (!this.#isClosed) throw error; // hung up while the offer was being made
       } finally {
         this.#makingOffer = false;
       }
@@ -339,7 +352,7 @@ export class Peer extends EventTarget {
     this.#skips = Infinity; // until this look has come: many that come at once would tell of a silence that is only the page's own
     this.#ask();
     const { at, report } = await this.statistics();
-    if (this.#connection.signalingState === "closed") return;
+    if (this.#isClosed) return;
     const pair = selectedPair(report);
     const now = performance.now();
     this.#skips = Math.min(MOST_SKIPS, Math.floor((now - at) / SLOW_MS));

@@ -113,18 +113,18 @@ for (const [kind, attacks] of /** @type {const} */ ([["one", 100], ["firefox", 1
     assert.deepEqual([through.ends, through.levels], [[0, 0], ["", ""]]);
     assert.ok(Math.min(...through.decoded) > 0, "unchecked, sound and picture pass through the one between, unnoticed");
     const began = performance.now();
-    let caught = 0;
     /** @type {number[]} */
     const times = [];
+    const missed = [];
     for (let round = 0; round < attacks; round++) {
       const one = await visit.read(attack, { secret: true, plan: round % 2 ? "forge" : "pass" });
       const isCaught = one.ends.some((ends) => ends > 0) && !one.levels.includes("checked");
-      if (isCaught) caught++;
+      if (!isCaught) missed.push(`round ${round}: ${JSON.stringify(one)}`);
       times.push(one.ms);
     }
     const total = Math.round(performance.now() - began);
-    context.diagnostic(`caught ${caught} of ${attacks}, in ${Math.round(total / 1000)} s; from the open channel to the alarm ${Math.round(times.sort((a, b) => a - b)[attacks / 2])} ms in the median, ${Math.round(times[attacks - 1])} ms at worst`);
-    assert.equal(caught, attacks);
+    context.diagnostic(`caught ${attacks - missed.length} of ${attacks}, in ${Math.round(total / 1000)} s; from the open channel to the alarm ${Math.round(times.sort((a, b) => a - b)[attacks / 2])} ms in the median, ${Math.round(times[attacks - 1])} ms at worst`);
+    assert.deepEqual(missed, []);
   });
 }
 

@@ -52,6 +52,7 @@ class Connection {
 
   /** @param {any} description */
   async setRemoteDescription(description) {
+    if (this.signalingState === "closed") throw new DOMException("The signalingState is 'closed'", "InvalidStateError");
     if (description.type === "answer" && Connection.refuses-- > 0) {
       queueMicrotask(() => this.become("connected")); // the transports work all the same
       throw new DOMException("Failed to set remote answer sdp", "InvalidAccessError");
@@ -151,6 +152,11 @@ test("a_line_whose_answer_cannot_be_applied_carries_nothing_and_another_is_tried
   of("higher").become("disconnected");
   await until("the answer was refused", () => Connection.refuses < 1);
   await until("another is there on both sides, and nothing else", () => living("") === 2 && Connection.all.filter(isWhole).length === 2, 1000);
+});
+
+test("what_still_comes_for_a_closed_line_is_no_error", async () => {
+  pages.lower.close();
+  await pages.lower.describe({ type: "answer", sdp: "a=fingerprint:sha-256 AA" });
 });
 
 /** @param {Connection} connection */

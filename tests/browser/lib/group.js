@@ -93,7 +93,7 @@ function lineOf(flow, from) {
 /** @param {Line} one @param {Line} other @returns {Line} */
 function together(one, other) {
   const line = { ...one, state: `${one.state}, ${other.state}` };
-  for (const field of /** @type {const} */ (["decoded", "packets", "energy", "concealed", "lost", "up", "down"])) line[field] += other[field];
+  for (const field of /** @type {const} */ (["decoded", "packets", "energy", "concealed", "lost", "up", "down", "told"])) line[field] += other[field];
   return line;
 }
 

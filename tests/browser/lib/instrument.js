@@ -183,6 +183,7 @@ export function instrument(conditions) {
  * @property {number} lost     packets, audio and video
  * @property {number} up       bytes sent, RTP alone
  * @property {number} down     bytes received
+ * @property {number} told     messages sent to the partner's page
  */
 export async function measure() {
   const flow = { at: performance.timeOrigin + performance.now(), open: 0, decoded: 0, packets: 0, received: 0, sent: 0, energy: 0, types: "", leg: "", partner: "", own: "", lines: /** @type {Line[]} */ ([]) };
@@ -194,7 +195,7 @@ export async function measure() {
     const report = await connection.getStats();
     const entries = [...report.values()];
     const state = `${connection.signalingState} ${connection.iceConnectionState} ${connection.connectionState ?? ""}`;
-    const line = { to: fingerprint(connection.remoteDescription), state, decoded: 0, packets: 0, energy: 0, concealed: 0, lost: 0, up: 0, down: 0 };
+    const line = { to: fingerprint(connection.remoteDescription), state, decoded: 0, packets: 0, energy: 0, concealed: 0, lost: 0, up: 0, down: 0, told: 0 };
     flow.own = fingerprint(connection.localDescription);
     flow.lines.push(line);
     for (const entry of entries) {
@@ -202,6 +203,7 @@ export async function measure() {
         flow.sent += entry.packetsSent ?? 0;
         line.up += entry.bytesSent ?? 0;
       }
+      if (entry.type === "data-channel") line.told += entry.messagesSent ?? 0;
       if (entry.type !== "inbound-rtp") continue;
       flow.received += entry.packetsReceived ?? 0;
       line.lost += entry.packetsLost ?? 0;

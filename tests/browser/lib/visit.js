@@ -3,6 +3,7 @@
  * reads from the page never counts as a gesture of the user. {@link Visit.open} begins one.
  */
 
+import de from "../../../static/shared/words/de.js";
 import { closeAll } from "./browser.js";
 import { instrument, measure, sample } from "./instrument.js";
 import { isPassing, until } from "./until.js";
@@ -280,6 +281,8 @@ export class Visit {
   /** The doctor: lets the first who waits in. */
   async admit() {
     await this.visible(".knock [data-do=admit]");
+    // The sealed name comes a moment later, and what is said of it may move the button under the mouse.
+    await this.see("who knocks has a name", (nameless) => document.querySelector(".knock [data-part=name]")?.textContent !== nameless, de["room.nameless"]);
     await this.click(".knock [data-do=admit]");
   }
 
