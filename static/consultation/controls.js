@@ -1,6 +1,6 @@
 /** Switches, choices and states of cameras and microphones, wherever they stand on the page. */
 
-import { all, clone, el, input, part, put } from "./dom.js";
+import { all, clone, el, input, part, put } from "../shared/dom.js";
 import { isHeard } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */

@@ -1,6 +1,6 @@
 /** The dialog about the lines: how each is in words, what helps, and for whoever asks the figures of both sides. */
 
-import { el, keyed, part, put } from "./dom.js";
+import { el, keyed, part, put } from "../shared/dom.js";
 import { factsOf } from "./facts.js";
 import { say, verdictOf, who } from "./words-of.js";
 

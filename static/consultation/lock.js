@@ -1,6 +1,6 @@
 /** The lock: in the call's corner how far the encryption is checked, and the dialog in which two people can check it. */
 
-import { all, el, keyed, part, put } from "./dom.js";
+import { all, el, keyed, part, put } from "../shared/dom.js";
 import { trustOf, pathOf, say, who } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */

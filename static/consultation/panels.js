@@ -1,7 +1,7 @@
 /** The dialogs of the call, and who waits at the door. */
 
 import { drawToggle } from "./controls.js";
-import { all, el, keyed, part, put } from "./dom.js";
+import { all, el, keyed, part, put } from "../shared/dom.js";
 import { drawLinePanel } from "./line-panel.js";
 import { drawLock } from "./lock.js";
 import { isGroup, knockName, locked, say, who } from "./words-of.js";

@@ -5,7 +5,7 @@
  */
 
 import { DEVICES, drawState } from "./controls.js";
-import { all, clone, el, keyed, part, put } from "./dom.js";
+import { all, clone, el, keyed, part, put } from "../shared/dom.js";
 import { drawChip } from "./lock.js";
 import { CORNERS, hintIn } from "./state.js";
 import { darknessOf, isGroup, linkOf, say, troubleOf, verdictOf, who } from "./words-of.js";

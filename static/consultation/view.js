@@ -6,13 +6,13 @@
 
 import { format } from "../shared/code.js";
 import { drawDevices } from "./controls.js";
-import { all, clone, complain, el, form, input, put, translate } from "./dom.js";
+import { all, clone, complain, el, form, input, put, translate } from "../shared/dom.js";
 import { drawKnocks, drawPanels, mountPanels } from "./panels.js";
 import { drawCall, drawPictures, mountStage } from "./stage.js";
 import { say, sentence, titleOf, troubleOf, when } from "./words-of.js";
 
 export { level } from "./controls.js";
-export { save } from "./dom.js";
+export { save } from "../shared/dom.js";
 export { attach, largePicture, unmute } from "./stage.js";
 
 /** @typedef {import("./types.js").State} State */

@@ -9,7 +9,8 @@ import en from "../../static/shared/words/en.js";
 
 const folder = new URL("../../static/consultation/", import.meta.url);
 const page = read("index.html");
-const scripts = readdirSync(folder).filter((name) => name.endsWith(".js") && name !== "samples.js").map(read).join("\n");
+const own = readdirSync(folder).filter((name) => name.endsWith(".js") && name !== "samples.js");
+const scripts = [...own, "../shared/dom.js"].map(read).join("\n");
 
 test("both_catalogues_have_the_same_sentences_in_the_same_order", () => {
   assert.deepEqual(Object.keys(en), Object.keys(de));

@@ -3,7 +3,7 @@
  * repeated is cloned from a `<template>`.
  */
 
-/** @typedef {import("./types.js").Words} Words */
+/** @typedef {Record<string, string>} Words  a catalogue */
 
 /** By then a browser has taken a file over. */
 const SAVED_MS = 60_000;
@@ -22,10 +22,19 @@ export function translate(words) {
   spoken = words;
   document.documentElement.lang = words.language;
   document.documentElement.dir = words.direction;
-  for (const element of all("[data-say]")) element.textContent = words[element.dataset.say ?? ""];
+  speak(document);
   put(el.language, words["language.switch"]);
   el.language.lang = words["language.switchTo"];
   el.language.dataset.language = words["language.switchTo"];
+}
+
+/**
+ * What the markup names: a text by `data-say`, a name for who cannot see by `data-label`.
+ * @param {ParentNode} within
+ */
+export function speak(within) {
+  for (const element of all("[data-say]", within)) element.textContent = spoken[element.dataset.say ?? ""] ?? "";
+  for (const element of all("[data-label]", within)) element.setAttribute("aria-label", spoken[element.dataset.label ?? ""] ?? "");
 }
 
 /**
@@ -50,7 +59,7 @@ export function keyed(place, items, key, template, draw) {
       for (const target of [child, ...child.querySelectorAll("[data-do]")]) {
         /** @type {HTMLElement} */ (target).dataset[key] = name;
       }
-      for (const text of all("[data-say]", child)) text.textContent = spoken[text.dataset.say ?? ""] ?? "";
+      speak(child);
       if (before) before.after(child);
       else place.prepend(child);
     }
@@ -107,10 +116,11 @@ export function part(element, name) {
  * Hands the user a file.
  * @param {string} name
  * @param {string} text
+ * @param {string} [type]
  */
-export function save(name, text) {
+export function save(name, text, type = "text/plain") {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+  link.href = URL.createObjectURL(new Blob([text], { type }));
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), SAVED_MS);
