@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use chrono::Duration;
 use chrono_tz::Tz;
 use ipnet::IpNet;
+use lettre::message::Mailbox;
 use tracing::level_filters::LevelFilter;
 use url::Url;
 
@@ -95,6 +96,14 @@ pub struct Config {
     /// File that holds the operator's API token [default: operator-token in the data directory, made at first start]
     #[arg(long, env = "VISAVIS_OPERATOR_TOKEN_FILE", global = true, value_name = "FILE")]
     pub operator_token_file: Option<PathBuf>,
+
+    /// File that holds the mail server's address, e.g. smtps://user:password@mail.example.org [default: no mail is sent]
+    #[arg(long, env = "VISAVIS_SMTP_URL_FILE", global = true, value_name = "FILE")]
+    pub smtp_url_file: Option<PathBuf>,
+
+    /// Sender of mail, e.g. "Praxis am Markt <praxis@example.org>"
+    #[arg(long, env = "VISAVIS_MAIL_FROM", value_parser = parse_mail_from, global = true, value_name = "ADDRESS")]
+    pub mail_from: Option<Mailbox>,
 
     /// How much visavis says in its log: error, warn, info, debug or trace
     #[arg(long, env = "VISAVIS_LOG", default_value = "info", global = true, value_name = "LEVEL")]
@@ -186,6 +195,11 @@ fn parse_workers(text: &str) -> Result<usize, String> {
         Ok(workers) if (1..=64).contains(&workers) => Ok(workers),
         _ => Err("a number from 1 to 64".to_owned()),
     }
+}
+
+fn parse_mail_from(text: &str) -> Result<Mailbox, String> {
+    let form = "an e-mail address, like praxis@example.org or Praxis am Markt <praxis@example.org>";
+    text.parse().map_err(|_| form.to_owned())
 }
 
 fn parse_public_url(text: &str) -> Result<Url, String> {

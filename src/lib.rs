@@ -8,6 +8,7 @@ mod consultation;
 mod error;
 mod http;
 mod ice;
+mod invitation;
 mod keys;
 mod legal;
 mod limit;
