@@ -4,10 +4,9 @@
  */
 
 import { randomDevice } from "../shared/seal.js";
+import { tab } from "../shared/tab.js";
 
 /** @typedef {import("./types.js").Kept} Kept */
-
-const store = openStore();
 
 /** @returns {Kept} */
 export function fresh() {
@@ -30,40 +29,15 @@ export function fresh() {
 
 /** @returns {Kept | null} */
 export function load() {
-  const text = store.getItem("visavis");
+  const text = tab.getItem("visavis");
   return text === null ? null : { ...fresh(), ...JSON.parse(text) };
 }
 
 /** @param {Kept} kept */
 export function save(kept) {
-  store.setItem("visavis", JSON.stringify(kept));
+  tab.setItem("visavis", JSON.stringify(kept));
 }
 
 export function forget() {
-  store.removeItem("visavis");
-}
-
-/** @returns {string | null} the language that was chosen */
-export function language() {
-  return store.getItem("visavis.language");
-}
-
-/** @param {string} language */
-export function keepLanguage(language) {
-  store.setItem("visavis.language", language);
-}
-
-/** @returns {Pick<Storage, "getItem" | "setItem" | "removeItem">} */
-function openStore() {
-  try {
-    sessionStorage.getItem("visavis");
-    return sessionStorage;
-  } catch {
-    const memory = new Map();
-    return {
-      getItem: (key) => memory.get(key) ?? null,
-      setItem: (key, value) => void memory.set(key, value),
-      removeItem: (key) => void memory.delete(key),
-    };
-  }
+  tab.removeItem("visavis");
 }

@@ -1,8 +1,9 @@
 /** The dialog about the lines: how each is in words, what helps, and for whoever asks the figures of both sides. */
 
 import { el, keyed, part, put } from "../shared/dom.js";
+import { say } from "../shared/say.js";
 import { factsOf } from "./facts.js";
-import { say, verdictOf, who } from "./words-of.js";
+import { verdictOf, who } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Words} Words */

@@ -1,7 +1,8 @@
 /** The lock: in the call's corner how far the encryption is checked, and the dialog in which two people can check it. */
 
 import { all, el, keyed, part, put } from "../shared/dom.js";
-import { trustOf, pathOf, say, who } from "./words-of.js";
+import { say } from "../shared/say.js";
+import { trustOf, pathOf, who } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").PeerState} PeerState */

@@ -9,7 +9,8 @@ import { Media } from "../shared/media.js";
 import { loudness, Sound } from "../shared/sound.js";
 import { generateKeys, seal, unseal } from "../shared/seal.js";
 import { messages, Signaling } from "../shared/signaling.js";
-import { forget, fresh, keepLanguage, language, load, save } from "./kept.js";
+import { keepLanguage, language } from "../shared/tab.js";
+import { forget, fresh, load, save } from "./kept.js";
 import { CORNERS, initialState, reduce } from "./state.js";
 import * as view from "./view.js";
 
@@ -61,7 +62,7 @@ const signaling = new Signaling(location.origin.replace(/^http/, "ws") + "/ws", 
 start();
 
 function start() {
-  speak(language() ?? preferredLanguage());
+  speak(language());
   view.mount(act);
   fetch("/practice.json")
     .then((answer) => answer.json())
@@ -524,11 +525,6 @@ async function speak(language) {
   const catalogue = language === "en" ? import("../shared/words/en.js") : import("../shared/words/de.js");
   words = (await catalogue).default;
   dispatch({ type: "language", language: language === "en" ? "en" : "de" });
-}
-
-/** German first, unless the browser prefers English to it. */
-function preferredLanguage() {
-  return navigator.languages.map((tag) => tag.slice(0, 2)).find((tag) => tag === "de" || tag === "en") ?? "de";
 }
 
 /** Before it is needed. */

@@ -2,9 +2,10 @@
 
 import { drawToggle } from "./controls.js";
 import { all, el, keyed, part, put } from "../shared/dom.js";
+import { say } from "../shared/say.js";
 import { drawLinePanel } from "./line-panel.js";
 import { drawLock } from "./lock.js";
-import { isGroup, knockName, locked, say, who } from "./words-of.js";
+import { isGroup, knockName, locked, who } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Words} Words */

@@ -5,7 +5,7 @@
  */
 
 import { factsOf } from "./facts.js";
-import { say } from "./words-of.js";
+import { say } from "../shared/say.js";
 
 /** @typedef {import("./weak-lines.js").Moment} Moment */
 /** @typedef {import("./types.js").Words} Words */

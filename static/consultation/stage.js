@@ -6,9 +6,10 @@
 
 import { DEVICES, drawState } from "./controls.js";
 import { all, clone, el, keyed, part, put } from "../shared/dom.js";
+import { say } from "../shared/say.js";
 import { drawChip } from "./lock.js";
 import { CORNERS, hintIn } from "./state.js";
-import { darknessOf, isGroup, linkOf, say, troubleOf, verdictOf, who } from "./words-of.js";
+import { darknessOf, isGroup, linkOf, troubleOf, verdictOf, who } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").PeerState} PeerState */

@@ -7,9 +7,10 @@
 import { format } from "../shared/code.js";
 import { drawDevices } from "./controls.js";
 import { all, clone, complain, el, form, input, put, translate } from "../shared/dom.js";
+import { say } from "../shared/say.js";
 import { drawKnocks, drawPanels, mountPanels } from "./panels.js";
 import { drawCall, drawPictures, mountStage } from "./stage.js";
-import { say, sentence, titleOf, troubleOf, when } from "./words-of.js";
+import { sentence, titleOf, troubleOf, when } from "./words-of.js";
 
 export { level } from "./controls.js";
 export { save } from "../shared/dom.js";

@@ -1,5 +1,6 @@
 /** What the page knows, put into words: pure, out of a catalogue of `shared/words/`. */
 
+import { say } from "../shared/say.js";
 import { troubleIn } from "./state.js";
 
 /** @typedef {import("./types.js").State} State */
@@ -125,9 +126,4 @@ export function when(iso, state, words) {
 /** @param {import("./types.js").Sentence} sentence @param {Words} words */
 export function sentence({ key, values }, words) {
   return say(words, key, { who: values.role ? who({ name: values.name, role: values.role }, words) : "", ...values });
-}
-
-/** @param {Words} words @param {string} key @param {Record<string, string>} values */
-export function say(words, key, values) {
-  return words[key].replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }

@@ -6,6 +6,8 @@
 /** Crockford's base 32: no I, L, O, U. A symbol's place is its value. */
 const SYMBOLS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const LENGTH = 12;
+/** A practice's recovery key (vault.js) is spelled and checked the same way, and longer. */
+export const RECOVERY_LENGTH = 32;
 
 /** What the eye or the keyboard confuses, and what is meant. */
 const ALIKE = new Map([["O", "0"], ["I", "1"], ["L", "1"], ["U", "V"]]);
@@ -23,19 +25,26 @@ export function normalize(text) {
 /**
  * Why the text is no access code, told without asking the server; `null` if it is well formed.
  * @param {string} text
+ * @param {number} [length]
  * @returns {"code-empty" | "code-length" | "code-typo" | null}
  */
-export function problem(text) {
+export function problem(text, length = LENGTH) {
   const code = normalize(text);
   if (code === "") return "code-empty";
-  if ([...code].length !== LENGTH) return "code-length";
+  if ([...code].length !== length) return "code-length";
   const values = [...code].map((symbol) => SYMBOLS.indexOf(symbol));
-  if (values.includes(-1) || checkValue(values.slice(0, -1)) !== values[LENGTH - 1]) return "code-typo";
+  if (values.includes(-1) || checkValue(values.slice(0, -1)) !== values[length - 1]) return "code-typo";
   return null;
 }
 
+/** A recovery key: 155 random bits and the check symbol, in groups of four. */
+export function newRecoveryKey() {
+  const values = [...crypto.getRandomValues(new Uint8Array(RECOVERY_LENGTH - 1))].map((byte) => byte & 31);
+  return format([...values, checkValue(values)].map((value) => SYMBOLS[value]).join(""));
+}
+
 /**
- * Over GF(2^5) with the polynomial 0x3B: `s = (s xor symbol) · x^5` for each of the eleven symbols. Catches every
+ * Over GF(2^5) with the polynomial 0x3B: `s = (s xor symbol) · x^5` for each symbol. Catches every
  * single error and every swap of neighbours.
  * @param {number[]} values
  */

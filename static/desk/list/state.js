@@ -1,0 +1,254 @@
+/**
+ * Everything the desk's list knows, as plain data (`types.d.ts`), and how it changes (`reduce` is pure). `shown.js` picks
+ * what is to be seen, `words-of.js` puts it into words, `view.js` draws it; `main.js` wires; `samples.js` has an example of
+ * every screen and every trouble.
+ */
+
+import { blank, copyOf, merged, valuesOf } from "./draft.js";
+import { textOf } from "./search.js";
+import { isOn } from "./shown.js";
+import { dayOf, mondayOf, plusDays } from "./zone.js";
+
+/** @typedef {import("./types.js").State} State */
+/** @typedef {import("./types.js").Action} Action */
+/** @typedef {import("./types.js").Entry} Entry */
+/** @typedef {import("./types.js").Desk} Desk */
+/** @typedef {import("./types.js").Sentence} Sentence */
+/** @typedef {import("./types.js").Waiting} Waiting */
+
+/** So many consultations that this browser has entered are remembered. */
+const ENTERED_MOST = 20;
+
+/** @returns {State} */
+export function initialState() {
+  return {
+    screen: "opening",
+    language: "de",
+    now: 0,
+    user: { short: "", role: "staff" },
+    practice: { id: "", name: "", phone: null, timeZone: "Europe/Berlin" },
+    mail: false,
+    entries: new Map(),
+    loaded: { coming: false, past: false },
+    past: false,
+    query: "",
+    week: "",
+    day: null,
+    waiting: [],
+    calls: {},
+    live: "opening",
+    sound: true,
+    hushed: false,
+    entered: [],
+    current: null,
+    fresh: false,
+    draft: null,
+    dialog: "none",
+    seat: null,
+    text: null,
+    busy: null,
+    room: null,
+    unsaved: [],
+    notice: null,
+    problem: null,
+    announcement: null,
+  };
+}
+
+/** @param {State} state @param {Action} action @returns {State} */
+export function reduce(state, action) {
+  return REACTIONS[action.type]?.(state, action) ?? state;
+}
+
+/** @type {Record<string, (state: State, action: Action) => State>} */
+const REACTIONS = {
+  set: (state, { change }) => ({ ...state, ...change }),
+  tick: (state, { now }) => ({ ...state, now }),
+  session(state, { session: { practice, user, mail }, now }) {
+    return { ...state, practice, user, mail, now, week: mondayOf(dayOf(practice.timeZone, now)) };
+  },
+
+  // ---- the consultations ----
+
+  page(state, { consultations, past, last }) {
+    const entries = new Map(state.entries);
+    for (const desk of consultations) entries.set(desk.id, entryOf(desk, entries.get(desk.id), state));
+    const loaded = last ? { ...state.loaded, [past ? "past" : "coming"]: true } : state.loaded;
+    const screen = state.screen === "opening" ? "list" : state.screen;
+    return { ...state, entries, loaded, screen };
+  },
+  opened(state, { records }) {
+    const entries = new Map(state.entries);
+    for (const { id, sealed, facts } of records) {
+      const entry = entries.get(id);
+      if (entry?.desk.sealed === sealed) entries.set(id, { ...entry, facts, lock: facts ? "open" : "locked", text: textOf(facts) });
+    }
+    return { ...state, entries };
+  },
+  /** One consultation as it is now; `facts` where they are known already, because they were sealed here. */
+  stored(state, { desk, facts }) {
+    const known = state.entries.get(desk.id);
+    if (known && known.desk.revision > desk.revision) return state;
+    const entry = facts ? { desk, day: dayOf(state.practice.timeZone, Date.parse(desk.startsAt)), facts, lock: /** @type {const} */ ("open"), text: textOf(facts) } : entryOf(desk, known, state);
+    return { ...state, entries: new Map(state.entries).set(desk.id, entry) };
+  },
+  gone(state, { id }) {
+    if (!state.entries.has(id)) return state;
+    const entries = new Map(state.entries);
+    entries.delete(id);
+    const here = state.current === id && state.screen !== "list";
+    return {
+      ...state,
+      entries,
+      waiting: state.waiting.filter(({ consultation }) => consultation !== id),
+      unsaved: state.unsaved.filter((other) => other !== id),
+      ...(here ? { screen: "list", current: null, draft: null, dialog: "none", text: null, notice: say(state, "detail.gone") } : {}),
+    };
+  },
+  unsaved: (state, { id }) => (state.unsaved.includes(id) ? state : { ...state, unsaved: [...state.unsaved, id] }),
+  saved: (state, { id }) => ({ ...state, unsaved: state.unsaved.filter((other) => other !== id) }),
+
+  // ---- what is shown ----
+
+  go(state, { screen, id = null }) {
+    return { ...state, screen, current: id, draft: null, dialog: "none", seat: null, text: null, problem: null, fresh: false, notice: null };
+  },
+  search: (state, { query }) => ({ ...state, query }),
+  past: (state, { on }) => ({ ...state, past: on, day: null }),
+  day(state, { day }) {
+    return { ...state, day: state.day === day ? null : day };
+  },
+  week: (state, { by }) => ({ ...state, week: plusDays(state.week, 7 * by) }),
+  thisWeek: (state) => ({ ...state, week: mondayOf(dayOf(state.practice.timeZone, state.now)), day: null }),
+  dialog: (state, { dialog, seat = null }) => ({ ...state, dialog, seat, problem: null }),
+  text: (state, { text }) => ({ ...state, text: state.text === text ? null : text }),
+
+  // ---- the form ----
+
+  plan: (state) => ({ ...state, draft: fresh(blank(state)) }),
+  copy(state, { id }) {
+    const entry = state.entries.get(id);
+    return entry ? { ...state, draft: fresh(copyOf(entry, state)) } : state;
+  },
+  change(state, { id }) {
+    const entry = state.entries.get(id);
+    if (!entry) return state;
+    const values = valuesOf(entry, state.practice.timeZone);
+    return { ...state, draft: { id, base: values, values, revision: entry.desk.revision, problem: null, changed: [] } };
+  },
+  typed(state, { field, value }) {
+    if (!state.draft) return state;
+    const problem = state.draft.problem === field ? null : state.draft.problem;
+    return { ...state, draft: { ...state.draft, problem, values: { ...state.draft.values, [field]: value } } };
+  },
+  misread: (state, { field }) => (state.draft ? { ...state, draft: { ...state.draft, problem: field } } : state),
+  /** Somebody else was faster: nothing typed is lost. */
+  stale(state, { id }) {
+    const entry = state.entries.get(id);
+    if (!entry || state.draft?.id !== id) return state;
+    const theirs = valuesOf(entry, state.practice.timeZone);
+    const { values, changed } = merged(state.draft, theirs);
+    const draft = { ...state.draft, base: theirs, values, changed, revision: entry.desk.revision, problem: null };
+    return { ...state, draft, busy: null, announcement: say(state, "plan.stale") };
+  },
+
+  // ---- what is under way ----
+
+  busy: (state, { what }) => ({ ...state, busy: what, problem: null }),
+  done: (state) => ({ ...state, busy: null }),
+  failed: (state, { key, values = {} }) => ({ ...state, busy: null, problem: { id: next(state.problem), key, values } }),
+  notice: (state, { key, values = {} }) => ({ ...state, notice: say(state, key, values), announcement: announced(state, key, values) }),
+  entered(state, { id, link }) {
+    const entered = [id, ...state.entered.filter((other) => other !== id)].slice(0, ENTERED_MOST);
+    return { ...state, busy: null, entered, room: { id, link } };
+  },
+
+  // ---- live (docs/protocol.md "Live") ----
+
+  live: (state, { live }) => ({ ...state, live }),
+  state(state, { waiting, calls }) {
+    const taken = Object.fromEntries(calls.map((/** @type {any} */ { consultation, seats }) => [consultation, seats]));
+    return welcomed({ ...state, waiting: waiting.filter(atTheDoor), calls: taken }, state.waiting);
+  },
+  waiting(state, { type: _, ...knock }) {
+    if (!atTheDoor(knock)) return state;
+    const others = state.waiting.filter((other) => other.knock !== knock.knock);
+    return welcomed({ ...state, waiting: [...others, /** @type {Waiting} */ (knock)] }, state.waiting);
+  },
+  left: (state, { knock }) => ({ ...state, waiting: state.waiting.filter((other) => other.knock !== knock) }),
+  call(state, { consultation, seats }) {
+    const { [consultation]: _, ...others } = state.calls;
+    const calls = seats.length > 0 ? { ...others, [consultation]: seats } : others;
+    const arrived = state.room?.id === consultation && doctorIn({ ...state, calls }, consultation);
+    return { ...state, calls, room: arrived ? null : state.room };
+  },
+};
+
+/** Whether the user sits in a call: then a knock is counted in silence (R08). @param {State} state */
+export function inCall(state) {
+  return state.entered.some((id) => doctorIn(state, id));
+}
+
+/** A knock's name, where the record tells it. @param {State} state @param {Waiting} waiting */
+export function waitingName({ entries }, { consultation, seat, role }) {
+  const facts = entries.get(consultation)?.facts;
+  return (role === "patient" ? facts?.name : facts?.labels[seat]) || null;
+}
+
+/** Who has waited longest comes first. @param {State} state */
+export function queue({ waiting }) {
+  return [...waiting].sort((a, b) => Date.parse(a.since) - Date.parse(b.since));
+}
+
+/** @param {State} state @param {string} id */
+function doctorIn(state, id) {
+  if (!isOn(state, id)) return false;
+  const doctors = state.entries.get(id)?.desk.seats.filter(({ role }) => role === "doctor").map(({ seat }) => seat) ?? [];
+  return doctors.some((seat) => state.calls[id].includes(seat));
+}
+
+/** A doctor's second device is no visitor. @param {any} waiting */
+function atTheDoor({ role }) {
+  return role !== "doctor";
+}
+
+/** Says who is new at the door, unless the user sits in a call. @param {State} state @param {Waiting[]} before */
+function welcomed(state, before) {
+  const known = new Set(before.map(({ knock }) => knock));
+  const newcomer = state.waiting.find(({ knock }) => !known.has(knock));
+  if (!newcomer || inCall(state)) return state;
+  const name = waitingName(state, newcomer);
+  return { ...state, announcement: announced(state, name ? "list.knocks" : "list.somebodyKnocks", { name: name ?? "" }) };
+}
+
+/**
+ * @param {Desk} desk
+ * @param {Entry | undefined} known
+ * @param {State} state
+ * @returns {Entry}
+ */
+function entryOf(desk, known, { practice }) {
+  const day = dayOf(practice.timeZone, Date.parse(desk.startsAt));
+  if (known && known.desk.sealed === desk.sealed) return { ...known, desk, day };
+  return { desk, day, facts: null, lock: desk.sealed === null ? "none" : "sealed", text: "" };
+}
+
+/** @param {import("./types.js").Values} values @returns {State["draft"]} */
+function fresh(values) {
+  return { id: null, base: values, values, revision: 0, problem: null, changed: [] };
+}
+
+/** @param {State} state @param {string} key @param {Record<string, string>} [values] @returns {Sentence} */
+function say(state, key, values = {}) {
+  return { id: next(state.notice), key, values };
+}
+
+/** @param {State} state @param {string} key @param {Record<string, string>} values @returns {Sentence} */
+function announced(state, key, values) {
+  return { id: next(state.announcement), key, values };
+}
+
+/** @param {Sentence | null} last */
+function next(last) {
+  return (last?.id ?? 0) + 1;
+}

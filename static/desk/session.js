@@ -1,0 +1,121 @@
+/**
+ * Who is signed in, and what opens the vault. The session lies in the tab's storage (token, names, sealed keys; never a password or a
+ * key in the clear), the workplace's pair in IndexedDB, where it cannot be taken out. On a released workplace the vault opens by that
+ * pair alone: after a reload, with a passkey, with no question.
+ */
+
+import { tab } from "../shared/tab.js";
+import { openKey, unwrapPair } from "../shared/vault.js";
+import { call, keepToken, leave } from "./api.js";
+import { placeOf } from "./places.js";
+
+/** @typedef {import("./types.js").Session} Session */
+/** @typedef {import("./types.js").KeyFor} KeyFor */
+/** @typedef {import("./types.js").Vault} Vault */
+/** @typedef {import("../shared/vault.js").Pair} Pair */
+/** @typedef {import("../shared/vault.js").PracticeKey} PracticeKey */
+
+const SESSION = "visavis.desk";
+
+/** As names are compared, on both sides. @param {string} name */
+export function short(name) {
+  return name.trim().toLowerCase();
+}
+
+/** @returns {Session | null} as it was told last: enough to draw a page at once */
+export function kept() {
+  const text = tab.getItem(SESSION);
+  return text === null ? null : JSON.parse(text);
+}
+
+/** @param {Session} session  as a sign-in or `me` told it */
+export function keep(session) {
+  if (session.token) keepToken(session.token);
+  const { token: _, workplaceToken: __, ...rest } = session;
+  tab.setItem(SESSION, JSON.stringify({ ...rest, token: null }));
+}
+
+/** What the server says now. @returns {Promise<Session>} */
+export async function refresh() {
+  const session = await call("GET", "me");
+  keep(session);
+  return session;
+}
+
+/** What is still to do on the sign-in page before any other works. @param {Session} session */
+export function isReady({ user, workplace }) {
+  return !user.mustChange && workplace?.state === "released";
+}
+
+/**
+ * The begin of every page but the sign-in page: the session, freshly asked. Without one, or with a step of signing in left, the sign-in
+ * page opens and this never ends.
+ * @returns {Promise<Session>}
+ */
+export async function enter() {
+  const session = await refresh().catch((problem) => {
+    if (problem.kind === "session") return new Promise(() => {});
+    throw problem;
+  });
+  if (isReady(session)) return session;
+  leave("step");
+  return new Promise(() => {});
+}
+
+/** Signs out; the workplace stays released. */
+export async function signOut() {
+  await call("DELETE", "sessions/current").catch(() => {}); // it ends by itself, too
+  forget();
+  leave("out");
+}
+
+/** The names and the sealed keys leave this tab. */
+export function forget() {
+  tab.removeItem(SESSION);
+  keepToken(null);
+}
+
+/**
+ * By this workplace's pair. `null` where this browser has none or is not released.
+ * @param {Session} session
+ * @returns {Promise<Vault | null>}
+ */
+export async function openVault(session) {
+  const place = await placeOf(session.practice.short);
+  if (!place || place.id !== session.workplace?.id) return null;
+  return vaultOf(session, await openAll(session.workplace.keys, place.pair));
+}
+
+/**
+ * The user's own pair, by what the password or the recovery key gave.
+ * @param {import("./types.js").User} user
+ * @param {string | null} wrapped  `byPassword` or `byRecovery`
+ * @param {CryptoKey} wrap
+ * @param {boolean} [extractable]  to wrap it anew
+ * @returns {Promise<Pair | null>}
+ */
+export async function ownPair(user, wrapped, wrap, extractable) {
+  const half = wrapped && (await unwrapPair(wrap, wrapped, extractable));
+  return half ? { public: user.publicKey, private: half } : null;
+}
+
+/**
+ * Each version that opens.
+ * @param {KeyFor[]} keys
+ * @param {Pair} pair
+ * @returns {Promise<PracticeKey[]>}
+ */
+export async function openAll(keys, pair) {
+  const opened = await Promise.all(keys.map(({ version, wrapped }) => openKey(wrapped, version, pair)));
+  return opened.flatMap((key) => key ?? []);
+}
+
+/**
+ * @param {Session} session
+ * @param {PracticeKey[]} keys
+ * @returns {Vault | null} nothing without the current key
+ */
+export function vaultOf({ practice, user }, keys) {
+  const current = keys.find(({ version }) => version === practice.keyVersion);
+  return current ? { practice, user, keys: new Map(keys.map((key) => [key.version, key])), current } : null;
+}

@@ -1,0 +1,36 @@
+/** Die deutschen Texte, die jede Seite der Praxis hat. Dieselben Schlüssel wie in der englischen Datei. */
+
+/** @type {Record<string, string>} */
+export default {
+  language: "de",
+  locale: "de-DE",
+  direction: "ltr",
+  "language.switch": "English",
+  "language.switchTo": "en",
+
+  "nav.label": "Seiten der Praxis",
+  "nav.list": "Liste",
+  "nav.practice": "Praxis",
+  "nav.signOut": "Abmelden",
+
+  "common.cancel": "Abbrechen",
+  "common.close": "Schließen",
+  "common.save": "Speichern",
+  "common.back": "Zurück",
+  "common.next": "Weiter",
+  "common.print": "Drucken",
+  "common.copy": "Kopieren",
+  "common.copied": "Kopiert.",
+  "common.again": "Noch einmal versuchen",
+  "common.loading": "Einen Moment bitte",
+
+  "role.doctor": "Ärztin oder Arzt",
+  "role.staff": "Praxisteam",
+  "role.admin": "Verwaltung",
+
+  "trouble.network": "Der Server antwortet nicht. Bitte prüfen Sie die Verbindung und versuchen Sie es noch einmal.",
+  "trouble.server": "Beim Server ging etwas schief. Bitte versuchen Sie es gleich noch einmal.",
+  "trouble.refused": "Das hat der Server abgelehnt: {detail}",
+  "trouble.tooMany": "Das waren viele Versuche. Bitte warten Sie {minutes} Minuten.",
+  "trouble.role": "Dafür hat Ihre Rolle kein Recht. Bitte fragen Sie die Verwaltung Ihrer Praxis.",
+};

@@ -1,0 +1,36 @@
+/** The English texts that every page of the practice has. The same keys as in the German file. */
+
+/** @type {Record<string, string>} */
+export default {
+  language: "en",
+  locale: "en-GB",
+  direction: "ltr",
+  "language.switch": "Deutsch",
+  "language.switchTo": "de",
+
+  "nav.label": "The practice's pages",
+  "nav.list": "List",
+  "nav.practice": "Practice",
+  "nav.signOut": "Sign out",
+
+  "common.cancel": "Cancel",
+  "common.close": "Close",
+  "common.save": "Save",
+  "common.back": "Back",
+  "common.next": "Next",
+  "common.print": "Print",
+  "common.copy": "Copy",
+  "common.copied": "Copied.",
+  "common.again": "Try again",
+  "common.loading": "One moment please",
+
+  "role.doctor": "Doctor",
+  "role.staff": "Practice team",
+  "role.admin": "Administration",
+
+  "trouble.network": "The server does not answer. Please check the connection and try again.",
+  "trouble.server": "Something went wrong on the server. Please try again in a moment.",
+  "trouble.refused": "The server refused that: {detail}",
+  "trouble.tooMany": "These were many attempts. Please wait {minutes} minutes.",
+  "trouble.role": "Your role has no right to do that. Please ask your practice's administration.",
+};
