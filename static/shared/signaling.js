@@ -1,13 +1,13 @@
 /**
- * The WebSocket to the broker (docs/protocol.md): opens it, opens it again after a loss, and hands JSON messages both
- * ways. What to say first is the owner's: `greet` is asked at every opening. {@link messages} builds what a page may say.
+ * A WebSocket to the server, the call's or the desk's (docs/protocol.md): opens it, opens it again after a loss, and hands JSON
+ * messages both ways. What to say first is the owner's: `greet` is asked at every opening. {@link messages} builds what a
+ * page of a call may say.
  *
  * Events: `message` (detail: the message), `up`, `down` (will be tried again), `closed` (detail: the close code; final).
  */
 
 /** @typedef {{ type: string, [field: string]: any }} Message */
 
-const SUBPROTOCOL = "visavis.v1";
 /** Lost, broker failed, broker restarts, we read too slowly: come back (docs/protocol.md "Connection"). */
 const COME_BACK = [1006, 1011, 1012, 1013];
 /** So long the broker has to hear the last word and close. */
@@ -23,6 +23,7 @@ const ANSWER_MS = 1000;
 export class Signaling extends EventTarget {
   #url;
   #greet;
+  #subprotocol;
   /** @type {WebSocket | null} */
   #socket = null;
   #attempts = 0;
@@ -33,11 +34,12 @@ export class Signaling extends EventTarget {
   /** Gives up a socket that does not open, or does not answer. @type {ReturnType<typeof setTimeout> | undefined} */
   #patience;
 
-  /** @param {string} url @param {() => Message | null} greet */
-  constructor(url, greet) {
+  /** @param {string} url @param {() => Message | null} greet @param {string} [subprotocol] */
+  constructor(url, greet, subprotocol = "visavis.v1") {
     super();
     this.#url = url;
     this.#greet = greet;
+    this.#subprotocol = subprotocol;
   }
 
   /** Opens the socket; one that is open or opening stays. */
@@ -105,7 +107,7 @@ export class Signaling extends EventTarget {
   }
 
   #connect() {
-    const socket = new WebSocket(this.#url, SUBPROTOCOL);
+    const socket = new WebSocket(this.#url, this.#subprotocol);
     this.#socket = socket;
     this.#patience = setTimeout(() => {
       this.#drop();

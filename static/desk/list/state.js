@@ -81,7 +81,7 @@ const REACTIONS = {
     const entries = new Map(state.entries);
     for (const { id, sealed, facts } of records) {
       const entry = entries.get(id);
-      if (entry?.desk.sealed === sealed) entries.set(id, { ...entry, facts, lock: facts ? "open" : "locked", text: textOf(facts) });
+      if (entry && entry.desk.sealed === sealed) entries.set(id, { ...entry, facts, lock: facts ? "open" : "locked", text: textOf(facts) });
     }
     return { ...state, entries };
   },
@@ -89,21 +89,19 @@ const REACTIONS = {
   stored(state, { desk, facts }) {
     const known = state.entries.get(desk.id);
     if (known && known.desk.revision > desk.revision) return state;
-    const entry = facts ? { desk, day: dayOf(state.practice.timeZone, Date.parse(desk.startsAt)), facts, lock: /** @type {const} */ ("open"), text: textOf(facts) } : entryOf(desk, known, state);
+    /** @type {Entry} */
+    const entry = { ...entryOf(desk, known, state), ...(facts ? { facts, lock: "open", text: textOf(facts) } : {}) };
     return { ...state, entries: new Map(state.entries).set(desk.id, entry) };
   },
   gone(state, { id }) {
     if (!state.entries.has(id)) return state;
     const entries = new Map(state.entries);
     entries.delete(id);
-    const here = state.current === id && state.screen !== "list";
-    return {
-      ...state,
-      entries,
-      waiting: state.waiting.filter(({ consultation }) => consultation !== id),
-      unsaved: state.unsaved.filter((other) => other !== id),
-      ...(here ? { screen: "list", current: null, draft: null, dialog: "none", text: null, notice: say(state, "detail.gone") } : {}),
-    };
+    const waiting = state.waiting.filter(({ consultation }) => consultation !== id);
+    const unsaved = state.unsaved.filter((other) => other !== id);
+    const rest = { ...state, entries, waiting, unsaved };
+    if (state.current !== id) return rest;
+    return { ...rest, screen: "list", current: null, draft: null, dialog: "none", text: null, notice: say(state, "detail.gone") };
   },
   unsaved: (state, { id }) => (state.unsaved.includes(id) ? state : { ...state, unsaved: [...state.unsaved, id] }),
   saved: (state, { id }) => ({ ...state, unsaved: state.unsaved.filter((other) => other !== id) }),
@@ -145,7 +143,7 @@ const REACTIONS = {
   /** Somebody else was faster: nothing typed is lost. */
   stale(state, { id }) {
     const entry = state.entries.get(id);
-    if (!entry || state.draft?.id !== id) return state;
+    if (!entry || !state.draft || state.draft.id !== id) return state;
     const theirs = valuesOf(entry, state.practice.timeZone);
     const { values, changed } = merged(state.draft, theirs);
     const draft = { ...state.draft, base: theirs, values, changed, revision: entry.desk.revision, problem: null };
