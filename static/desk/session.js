@@ -17,9 +17,9 @@ import { placeOf } from "./places.js";
 
 const SESSION = "visavis.desk";
 
-/** As names are compared, on both sides. @param {string} name */
+/** As short names are compared, on both sides. @param {string} name */
 export function short(name) {
-  return name.trim().toLowerCase();
+  return name.normalize("NFC").trim().toLowerCase();
 }
 
 /** @returns {Session | null} as it was told last: enough to draw a page at once */

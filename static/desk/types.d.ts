@@ -58,6 +58,8 @@ export interface Place {
   pair: Pair;
   /** Who signed in here last. */
   user: string;
+  /** It was released, so that passkeys are worth offering. */
+  released: boolean;
 }
 
 /** What opens records and seals them. */
