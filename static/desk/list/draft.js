@@ -3,7 +3,7 @@
  * warning. Pure.
  */
 
-import { endOf, inOrder, startOf } from "./shown.js";
+import { inOrder } from "./shown.js";
 import { clockOf, dayOf, momentOf } from "./zone.js";
 
 /** @typedef {import("./types.js").State} State */
@@ -49,7 +49,7 @@ export function blank({ practice, now, day }) {
   };
 }
 
-/** @param {Entry} entry @param {string} zone @returns {Values} */
+/** @param {Pick<Entry, "desk" | "facts">} entry @param {string} zone @returns {Values} */
 export function valuesOf({ desk, facts }, zone) {
   const { name, title, phone, email, note, labels } = facts ?? noFacts();
   const guests = desk.seats.filter(({ role }) => role === "guest").map(({ seat }) => labels[seat] ?? "");
@@ -108,7 +108,7 @@ export function planOf(values) {
  * @param {string} zone
  */
 export function changeOf(values, desk, zone) {
-  const { date, time, duration, language } = valuesOf({ desk, facts: null, day: "", lock: "none", text: "" }, zone);
+  const { date, time, duration, language } = valuesOf({ desk, facts: null }, zone);
   return {
     ...(date === values.date && time === values.time ? {} : { startsAt: localOf(values) }),
     ...(duration === values.duration ? {} : { durationMinutes: Number(values.duration) }),
@@ -151,7 +151,7 @@ export function doubtsOf(state) {
   if (until <= now) doubts.push({ key: "plan.past", values: {} });
   const others = overlapping(entries, at, until, draft.id);
   for (const entry of others.slice(0, NAMED)) {
-    const clock = clockOf(practice.timeZone, startOf(entry));
+    const clock = clockOf(practice.timeZone, entry.start);
     doubts.push({ key: entry.facts?.name ? "plan.overlap" : "plan.overlapNameless", values: { time: clock, name: entry.facts?.name ?? "" } });
   }
   if (others.length > NAMED) doubts.push({ key: "plan.overlapMore", values: { count: String(others.length - NAMED) } });
@@ -166,7 +166,7 @@ export function doubtsOf(state) {
  */
 export function overlapping(entries, from, until, self) {
   return inOrder(entries).filter((entry) =>
-    entry.desk.id !== self && entry.desk.state !== "revoked" && startOf(entry) < until && endOf(entry) > from);
+    entry.desk.id !== self && entry.desk.state !== "revoked" && entry.start < until && entry.end > from);
 }
 
 /** @param {Values} values */

@@ -10,26 +10,14 @@ import { dayOf, momentOf, plusDays } from "./zone.js";
 /** @typedef {import("./types.js").Entry} Entry */
 /** @typedef {{ kind: "day", day: string, id: string } | { kind: "entry", entry: Entry, id: string }} Row */
 
-const MINUTE_MS = 60_000;
-
 /** @param {State} state */
 export function today({ practice, now }) {
   return dayOf(practice.timeZone, now);
 }
 
-/** @param {Entry} entry */
-export function startOf({ desk }) {
-  return Date.parse(desk.startsAt);
-}
-
-/** @param {Entry} entry */
-export function endOf(entry) {
-  return startOf(entry) + entry.desk.durationMinutes * MINUTE_MS;
-}
-
 /** Whether it lies in the past of the list: over, and nobody is in it or waits. @param {State} state @param {Entry} entry */
 export function isPast(state, entry) {
-  if (endOf(entry) > midnight(state)) return false;
+  if (entry.end > midnight(state)) return false;
   const { id } = entry.desk;
   return !isOn(state, id) && !state.waiting.some(({ consultation }) => consultation === id);
 }
@@ -40,10 +28,7 @@ export function isOn({ calls }, id) {
 }
 
 /** All by their start. @type {(entries: State["entries"]) => Entry[]} */
-export const inOrder = kept((entries) => {
-  const starts = new Map([...entries.values()].map((entry) => [entry, startOf(entry)]));
-  return [...starts.keys()].sort((a, b) => Number(starts.get(a)) - Number(starts.get(b)) || (a.desk.id < b.desk.id ? -1 : 1));
-});
+export const inOrder = kept((entries) => [...entries.values()].sort((a, b) => a.start - b.start || (a.desk.id < b.desk.id ? -1 : 1)));
 
 /** How many each day has; what is cancelled does not count. @type {(entries: State["entries"]) => Map<string, number>} */
 const byDay = kept((entries) => {

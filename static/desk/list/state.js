@@ -18,6 +18,7 @@ import { dayOf, mondayOf, plusDays } from "./zone.js";
 
 /** So many consultations that this browser has entered are remembered. */
 const ENTERED_MOST = 20;
+const MINUTE_MS = 60_000;
 
 /** @returns {State} */
 export function initialState() {
@@ -45,7 +46,6 @@ export function initialState() {
     draft: null,
     dialog: "none",
     seat: null,
-    text: null,
     busy: null,
     room: null,
     unsaved: [],
@@ -70,9 +70,14 @@ const REACTIONS = {
 
   // ---- the consultations ----
 
-  page(state, { consultations, past, last }) {
+  /** A page of the list; with the last one, what is not in the list any more goes. */
+  page(state, { consultations, past, last, ids }) {
     const entries = new Map(state.entries);
     for (const desk of consultations) entries.set(desk.id, entryOf(desk, entries.get(desk.id), state));
+    const told = last && new Set(ids);
+    for (const [id, { desk }] of told ? entries : []) {
+      if (!told.has(id) && (Date.parse(desk.expiresAt) <= state.now) === past && !state.unsaved.includes(id)) entries.delete(id);
+    }
     const loaded = last ? { ...state.loaded, [past ? "past" : "coming"]: true } : state.loaded;
     const screen = state.screen === "opening" ? "list" : state.screen;
     return { ...state, entries, loaded, screen };
@@ -101,15 +106,16 @@ const REACTIONS = {
     const unsaved = state.unsaved.filter((other) => other !== id);
     const rest = { ...state, entries, waiting, unsaved };
     if (state.current !== id) return rest;
-    return { ...rest, screen: "list", current: null, draft: null, dialog: "none", text: null, notice: say(state, "detail.gone") };
+    return { ...rest, screen: "list", current: null, draft: null, dialog: "none", notice: say(state, "detail.gone") };
   },
   unsaved: (state, { id }) => (state.unsaved.includes(id) ? state : { ...state, unsaved: [...state.unsaved, id] }),
   saved: (state, { id }) => ({ ...state, unsaved: state.unsaved.filter((other) => other !== id) }),
 
   // ---- what is shown ----
 
-  go(state, { screen, id = null }) {
-    return { ...state, screen, current: id, draft: null, dialog: "none", seat: null, text: null, problem: null, fresh: false, notice: null };
+  /** To another screen. A draft waits where it is, for whoever comes back. */
+  go(state, { screen, id = null, fresh = false }) {
+    return { ...state, screen, current: id, fresh, dialog: "none", seat: null, problem: null };
   },
   search: (state, { query }) => ({ ...state, query }),
   past: (state, { on }) => ({ ...state, past: on, day: null }),
@@ -119,21 +125,21 @@ const REACTIONS = {
   week: (state, { by }) => ({ ...state, week: plusDays(state.week, 7 * by) }),
   thisWeek: (state) => ({ ...state, week: mondayOf(dayOf(state.practice.timeZone, state.now)), day: null }),
   dialog: (state, { dialog, seat = null }) => ({ ...state, dialog, seat, problem: null }),
-  text: (state, { text }) => ({ ...state, text: state.text === text ? null : text }),
 
   // ---- the form ----
 
-  plan: (state) => ({ ...state, draft: fresh(blank(state)) }),
+  plan(state) {
+    return begun(state, "plan", null, () => blank(state));
+  },
   copy(state, { id }) {
     const entry = state.entries.get(id);
-    return entry ? { ...state, draft: fresh(copyOf(entry, state)) } : state;
+    return entry ? begun(state, `copy=${id}`, null, () => copyOf(entry, state)) : state;
   },
   change(state, { id }) {
     const entry = state.entries.get(id);
-    if (!entry) return state;
-    const values = valuesOf(entry, state.practice.timeZone);
-    return { ...state, draft: { id, base: values, values, revision: entry.desk.revision, problem: null, changed: [] } };
+    return entry ? begun(state, `change=${id}`, entry, () => valuesOf(entry, state.practice.timeZone)) : state;
   },
+  discard: (state) => ({ ...state, draft: null }),
   typed(state, { field, value }) {
     if (!state.draft) return state;
     const problem = state.draft.problem === field ? null : state.draft.problem;
@@ -147,7 +153,7 @@ const REACTIONS = {
     const theirs = valuesOf(entry, state.practice.timeZone);
     const { values, changed } = merged(state.draft, theirs);
     const draft = { ...state.draft, base: theirs, values, changed, revision: entry.desk.revision, problem: null };
-    return { ...state, draft, busy: null, announcement: say(state, "plan.stale") };
+    return { ...state, draft, busy: null };
   },
 
   // ---- what is under way ----
@@ -155,7 +161,7 @@ const REACTIONS = {
   busy: (state, { what }) => ({ ...state, busy: what, problem: null }),
   done: (state) => ({ ...state, busy: null }),
   failed: (state, { key, values = {} }) => ({ ...state, busy: null, problem: { id: next(state.problem), key, values } }),
-  notice: (state, { key, values = {} }) => ({ ...state, notice: say(state, key, values), announcement: announced(state, key, values) }),
+  notice: (state, { key, values = {} }) => ({ ...state, notice: say(state, key, values) }),
   entered(state, { id, link }) {
     const entered = [id, ...state.entered.filter((other) => other !== id)].slice(0, ENTERED_MOST);
     return { ...state, busy: null, entered, room: { id, link } };
@@ -226,14 +232,24 @@ function welcomed(state, before) {
  * @returns {Entry}
  */
 function entryOf(desk, known, { practice }) {
-  const day = dayOf(practice.timeZone, Date.parse(desk.startsAt));
-  if (known && known.desk.sealed === desk.sealed) return { ...known, desk, day };
-  return { desk, day, facts: null, lock: desk.sealed === null ? "none" : "sealed", text: "" };
+  const start = Date.parse(desk.startsAt);
+  const times = { desk, day: dayOf(practice.timeZone, start), start, end: start + desk.durationMinutes * MINUTE_MS };
+  if (known && known.desk.sealed === desk.sealed) return { ...known, ...times };
+  return { ...times, facts: null, lock: desk.sealed === null ? "none" : "sealed", text: "" };
 }
 
-/** @param {import("./types.js").Values} values @returns {State["draft"]} */
-function fresh(values) {
-  return { id: null, base: values, values, revision: 0, problem: null, changed: [] };
+/**
+ * @param {State} state
+ * @param {string} place
+ * @param {Entry | null} entry  that is changed
+ * @param {() => import("./types.js").Values} make
+ * @returns {State}
+ */
+function begun(state, place, entry, make) {
+  if (state.draft?.place === place) return state;
+  const values = make();
+  const draft = { place, id: entry?.desk.id ?? null, base: values, values, revision: entry?.desk.revision ?? 0, problem: null, changed: [] };
+  return { ...state, draft };
 }
 
 /** @param {State} state @param {string} key @param {Record<string, string>} [values] @returns {Sentence} */

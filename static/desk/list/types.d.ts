@@ -37,6 +37,9 @@ export interface Entry {
   desk: Desk;
   /** In the practice's time zone, `2026-11-30`. */
   day: string;
+  /** In ms. */
+  start: number;
+  end: number;
   facts: Facts | null;
   /** `sealed`: not opened yet; `none`: nothing was sealed, as with the API; `locked`: this browser cannot. */
   lock: "sealed" | "open" | "none" | "locked";
@@ -72,6 +75,8 @@ export interface Values {
 export type Field = keyof Values;
 
 export interface Draft {
+  /** Where the form stands: what is typed there waits for whoever comes back. */
+  place: string;
   /** Of the consultation that is changed; `null`: a new one. */
   id: string | null;
   /** What stood there when the form was opened, or when another's change came in. */
@@ -86,9 +91,6 @@ export interface Draft {
 }
 
 export type Screen = "opening" | "list" | "detail" | "plan" | "trouble";
-
-/** What a prepared text is about. */
-export type Text = "tip" | "cancelled";
 
 export interface State {
   screen: Screen;
@@ -123,10 +125,8 @@ export interface State {
   fresh: boolean;
   draft: Draft | null;
   dialog: "none" | "cancel" | "delete" | "reissue" | "remove";
-  /** The seat that the dialog is about. */
+  /** That the dialog is about. */
   seat: number | null;
-  /** A text to be copied or sent. */
-  text: Text | null;
   /** What is under way. */
   busy: string | null;
   /** Where the call is, in case its tab did not open. */
@@ -134,7 +134,7 @@ export interface State {
   /** Consultations whose record did not reach the server yet. */
   unsaved: string[];
   notice: Sentence | null;
-  /** What went wrong, until the next try. */
+  /** What went wrong, until the next try; on the screen `trouble` why nothing is to be seen. */
   problem: Sentence | null;
   announcement: Sentence | null;
 }

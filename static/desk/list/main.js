@@ -1,0 +1,337 @@
+/**
+ * Wires the practice's list: what the user does and what the server says goes through `reduce` and is drawn; this file
+ * keeps the handles (book, socket, sound, the panel of invitations) and does what the outside world must notice. Which
+ * screen is open stands in the fragment, so that the browser's own way back works.
+ */
+
+import { el } from "../../shared/dom.js";
+import { Signaling } from "../../shared/signaling.js";
+import { Sound } from "../../shared/sound.js";
+import { call, leave, token } from "../api.js";
+import { begin } from "../frame.js";
+import { mountInvitation } from "../invitation/panel.js";
+import { enter, isReady, kept, openVault, refresh } from "../session.js";
+import { sentenceOf } from "../words.js";
+import { Book, page } from "./book.js";
+import { problemOf } from "./draft.js";
+import { entered, keepEntered, keepSound, sound as soundKept } from "./kept.js";
+import { inCall, initialState, reduce } from "./state.js";
+import * as view from "./view.js";
+import { momentOf } from "./zone.js";
+
+/** @typedef {import("./types.js").Action} Action */
+/** @typedef {import("./types.js").Words} Words */
+/** @typedef {import("./types.js").Waiting} Waiting */
+
+const TICK_MS = 10_000;
+/** While thousands of records are being opened the list is drawn no oftener. */
+const LOADING_MS = 200;
+/** What the server refuses, in words of this page. */
+const REFUSED = { full: "detail.full", "only-seat": "detail.onlySeat", "last-seat": "detail.onlySeat", "not-found": "detail.gone" };
+
+let state = { ...initialState(), sound: soundKept(), entered: entered() };
+let words = /** @type {Words | null} */ (null);
+let book = /** @type {Book | null} */ (null);
+let panel = /** @type {ReturnType<typeof mountInvitation> | null} */ (null);
+/** What the next screen is told beside its place. */
+let arriving = /** @type {{ fresh?: boolean }} */ ({});
+let drawing = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
+/** The list was asked for before the socket could tell of changes. */
+let askedInTheDark = false;
+
+/** Knocks that were heard. @type {Set<string>} */
+const heard = new Set();
+const sound = new Sound();
+const live = new Signaling(location.origin.replace(/^http/, "ws") + "/api/practice/live", () => ({ type: "desk", token: token() ?? "" }), "visavis.desk.v1");
+
+start().catch(fail);
+
+async function start() {
+  const speaking = begin(["list", "invitation"], (said) => {
+    words = said;
+    dispatch({ type: "set", change: { language: said.language } });
+    draw();
+  });
+  view.mount(act);
+  listen();
+  // Whoever was here before need not wait for the session to be asked: everything is asked for at once.
+  const known = kept();
+  if (token() === null) return leave("step");
+  if (known && isReady(known)) live.open();
+  const early = known && isReady(known) ? page(false) : null;
+  early?.catch(() => {}); // said where it is needed
+  const session = await enter();
+  live.open();
+  const vault = await openVault(session);
+  dispatch({ type: "session", session, now: Date.now() });
+  await speaking;
+  if (!vault) return dispatch({ type: "set", change: { screen: "trouble", problem: { id: 1, key: "list.vault.text", values: {} } } });
+  book = new Book(vault, () => state, dispatch);
+  askedInTheDark = !live.isOpen;
+  await book.load(false, early ?? page(false));
+  await book.restore();
+}
+
+/** What the user does. @param {Action} action */
+function act(action) {
+  (ON_ACTION[action.type] ?? dispatch)(action);
+  draw();
+}
+
+/** @param {Action} action */
+function dispatch(action) {
+  const before = state;
+  state = reduce(state, action);
+  if (state.screen === "list" && before.screen === "opening" && location.hash.length > 1) route();
+  for (const { knock } of state.waiting) ring(knock);
+  if (action.type === "page" || action.type === "opened") drawing ??= setTimeout(draw, state.loaded.coming || before.screen !== "opening" ? LOADING_MS : 0);
+  else if (state !== before) drawSoon();
+}
+
+/** @type {Record<string, (action: Action) => void>} */
+const ON_ACTION = {
+  now: () => under("now", async (on) => {
+    const id = await on.now();
+    go(`#consultation=${id}`, { fresh: true });
+  }),
+  start: ({ id }) => under(`start ${id}`, async (on) => {
+    const link = await on.enter(id);
+    dispatch({ type: "entered", id, link });
+    keepEntered(state.entered);
+    window.open(link, "_blank", "noopener"); // and in no way tells whether it was allowed
+  }),
+  submit,
+  discard() {
+    const { draft } = state;
+    dispatch({ type: "discard" });
+    go(draft?.id ? `#consultation=${draft.id}` : "#");
+  },
+  ask: (action) => dispatch({ ...action, type: "dialog" }),
+  yes: () => answered(),
+  addGuest({ label }) {
+    const { current } = state;
+    if (!current) return;
+    under("guest", async (on) => {
+      await on.addGuest(current, label.trim());
+      view.clearGuest();
+      dispatch({ type: "notice", key: "detail.added" });
+    });
+  },
+  telephone() {
+    const { current } = state;
+    if (current) under("telephone", (on) => on.amend(current, (facts) => ({ ...facts, telephone: !facts.telephone })));
+  },
+  letter: () => view.toTip(),
+  saveAgain: () => under("saveAgain", (on) => on.retry()),
+  reload: () => location.reload(),
+  past(action) {
+    dispatch(action);
+    if (action.on && !state.loaded.past) book?.load(true).catch(fail);
+  },
+  searchPast: () => act({ type: "past", on: true }),
+  allDays: () => dispatch({ type: "day", day: state.day }),
+  day(action) {
+    dispatch(action);
+    if (state.day && !state.loaded.past && state.day < new Date(state.now).toISOString().slice(0, 10)) book?.load(true).catch(fail);
+  },
+  sound({ on }) {
+    keepSound(on);
+    dispatch({ type: "set", change: { sound: on } });
+    if (on) sound.wake().then(() => sound.knock(), () => {}); // that is how it sounds
+  },
+  language() {}, // frame.js
+  signOut() {},
+};
+
+/**
+ * One thing at a time, with what went wrong told.
+ * @param {string} what
+ * @param {(book: Book) => Promise<unknown>} does
+ * @param {Record<string, string>} [refused]
+ */
+async function under(what, does, refused = REFUSED) {
+  if (!book || state.busy) return;
+  dispatch({ type: "busy", what });
+  try {
+    await does(book);
+    dispatch({ type: "done" });
+  } catch (problem) {
+    dispatch({ type: "failed", ...sentenceOf(problem, refused) });
+  }
+}
+
+/** The form. */
+function submit() {
+  const { draft } = state;
+  if (!draft) return;
+  const field = problemOf(draft.values);
+  if (field) {
+    dispatch({ type: "misread", field });
+    draw();
+    return view.focusField(field);
+  }
+  under("save", async (on) => {
+    if (draft.id === null) {
+      const { id, note } = await on.create(draft.values);
+      dispatch({ type: "discard" });
+      go(`#consultation=${id}`);
+      dispatch({ type: "notice", ...(note ? clockNote(draft) : { key: "detail.created" }) });
+      return;
+    }
+    try {
+      const { moved } = await on.change(draft);
+      dispatch({ type: "discard" });
+      go(`#consultation=${draft.id}`);
+      dispatch({ type: "notice", key: moved ? "detail.moved" : "detail.changed" });
+    } catch (problem) {
+      if (/** @type {any} */ (problem).kind !== "stale") throw problem;
+      dispatch({ type: "stale", id: draft.id });
+      view.toStale();
+    }
+  });
+}
+
+/** What the server decided about a time that the clocks skip or show twice. @param {import("./types.js").Draft} draft */
+function clockNote({ values: { date, time } }) {
+  const { timeZone } = state.practice;
+  const { at, kind } = momentOf(timeZone, date, time);
+  const then = new Date(at).toLocaleTimeString("de-DE", { hour: "2-digit", minute: "2-digit", timeZone });
+  return { key: kind === "twice" ? "plan.twice" : "plan.skipped", values: { time, then } };
+}
+
+/** The question was answered with yes. */
+function answered() {
+  const { dialog, current, seat } = state;
+  if (!current) return;
+  under(dialog, async (on) => {
+    if (dialog === "cancel") await on.cancel(current);
+    if (dialog === "reissue") await on.reissue(current, Number(seat));
+    if (dialog === "remove") await on.remove(current, Number(seat));
+    dispatch({ type: "dialog", dialog: "none" });
+    if (dialog === "delete") {
+      go("#");
+      await on.delete(current);
+    }
+    dispatch({ type: "notice", key: { cancel: "detail.cancelled", delete: "detail.deleted", reissue: "detail.reissued", remove: "detail.removed" }[dialog] });
+  });
+}
+
+// ---- where the user is ----
+
+/** To another screen; the form that was sent is no place to come back to. @param {string} hash @param {typeof arriving} [told] */
+function go(hash, told = {}) {
+  arriving = told;
+  if (state.screen === "plan") location.replace(hash);
+  else location.hash = hash;
+  route();
+}
+
+function route() {
+  if (state.screen === "opening" || state.screen === "trouble") return;
+  const [place, id = ""] = location.hash.slice(1).split("=");
+  const told = arriving;
+  const entry = state.entries.get(id);
+  if (id && !entry) {
+    // It may not have come yet, or be of the past.
+    book?.update(id).then(() => {
+      if (state.entries.has(id)) return route();
+      dispatch({ type: "notice", key: "detail.gone" });
+      go("#");
+    }, fail);
+    return;
+  }
+  arriving = {};
+  const same = place === "consultation" && state.screen === "detail" && state.current === id;
+  if (same) return;
+  if (place === "consultation" && id) dispatch({ type: "go", screen: "detail", id, ...told });
+  else if (place === "plan" || place === "change" || place === "copy") {
+    dispatch({ type: place, id });
+    dispatch({ type: "go", screen: "plan", id: id || null });
+  } else dispatch({ type: "go", screen: "list" });
+  draw();
+}
+
+// ---- live ----
+
+function listen() {
+  window.addEventListener("hashchange", route);
+  live.addEventListener("message", (event) => hear(/** @type {CustomEvent} */ (event).detail));
+  live.addEventListener("up", () => {
+    const missed = state.live === "down" || askedInTheDark;
+    askedInTheDark = false;
+    dispatch({ type: "live", live: "up" });
+    if (!missed || !book) return;
+    book.load(false).catch(fail);
+    if (state.past) book.load(true).catch(fail);
+    book.retry();
+  });
+  live.addEventListener("down", () => dispatch({ type: "live", live: "down" }));
+  // 1008: the session ended. Whatever else it is, asking tells.
+  live.addEventListener("closed", () => refresh().then(() => setTimeout(() => live.open(), TICK_MS), () => {}));
+  setInterval(() => dispatch({ type: "tick", now: Date.now() }), TICK_MS);
+  sound.addEventListener("change", () => dispatch({ type: "set", change: { hushed: sound.hushed ?? false } }));
+  if (state.sound) sound.tune();
+  for (const gesture of ["pointerdown", "keydown"]) {
+    document.addEventListener(gesture, () => void (state.sound && sound.hushed !== false && sound.wake()));
+  }
+}
+
+/** @param {import("../../shared/signaling.js").Message} message */
+function hear(message) {
+  if (message.type !== "changed") return dispatch(message);
+  if (message.what === "consultation") book?.update(message.id).catch(fail);
+  if (message.what === "practice" || message.what === "users") renew().catch(fail);
+}
+
+/** The practice's name, its zone or its key may be another. */
+async function renew() {
+  const session = await refresh();
+  const vault = await openVault(session);
+  const { practice, user, mail } = session;
+  dispatch({ type: "set", change: { practice, user, mail } });
+  if (!vault || !book) return;
+  book.vault = vault;
+  book.reopen();
+}
+
+/** A knock is heard once, and never during the own call (R08). @param {string} knock */
+function ring(knock) {
+  if (heard.has(knock)) return;
+  heard.add(knock);
+  if (state.sound && !inCall(state)) sound.knock();
+}
+
+// ---- drawing ----
+
+let soon = 0;
+
+function drawSoon() {
+  soon ||= requestAnimationFrame(draw);
+}
+
+function draw() {
+  cancelAnimationFrame(soon);
+  clearTimeout(drawing);
+  soon = 0;
+  drawing = undefined;
+  if (!words) return;
+  view.render(state, words);
+  drawInvitation(words);
+}
+
+/** @param {Words} said */
+function drawInvitation(said) {
+  const entry = state.screen === "detail" ? state.entries.get(state.current ?? "") : null;
+  if (!entry?.facts) return;
+  const { practice, mail } = state;
+  const invited = { occasion: { desk: entry.desk, facts: entry.facts, practice, origin: location.origin }, words: said, mail };
+  if (panel) panel.show(invited);
+  else panel = mountInvitation(el.invitation, { ...invited, send: (id, letter) => call("POST", `consultations/${id}/mail`, letter) });
+}
+
+/** What nobody asked for and went wrong all the same. @param {unknown} problem */
+function fail(problem) {
+  const sentence = sentenceOf(problem);
+  if (state.screen === "opening") dispatch({ type: "set", change: { screen: "trouble", problem: { id: 1, ...sentence } } });
+  else if (/** @type {any} */ (problem).kind !== "network") dispatch({ type: "failed", ...sentence }); // that the line is down is said already
+}
