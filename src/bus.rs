@@ -1,5 +1,5 @@
-//! What the sockets of one consultation tell each other: subscribe and publish, at most once, bounded. In one process for now; a
-//! message is plain data, so that another carrier fits behind the same two methods.
+//! What the sockets of one consultation tell each other, and a practice's desks hear: subscribe and publish, at most once, bounded. In one
+//! process for now; a message is plain data, so that another carrier fits behind the same two methods.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use crate::access::Role;
 use crate::message::{Departure, ServerMessage};
 
 /// Messages for each seat of a consultation that a subscriber may lag behind before it is dropped: a page that does not read harms nobody else.
-const CAPACITY_PER_SEAT: usize = 128;
+pub const CAPACITY_PER_SEAT: usize = 128;
 
 /// Something that happened in a consultation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -74,72 +74,78 @@ pub struct Envelope {
 }
 
 /// One node: topics in this process.
-#[derive(Default)]
-pub struct Bus {
+pub struct Bus<T> {
     /// Never held across an await; a topic lives as long as someone listens.
-    topics: Mutex<HashMap<String, broadcast::Sender<Arc<Envelope>>>>,
+    topics: Mutex<HashMap<String, broadcast::Sender<Arc<T>>>>,
 }
 
-/// The events of one consultation from the moment of subscribing on.
-pub struct Subscription {
-    app: Arc<crate::App>,
-    consultation: String,
-    receiver: Option<broadcast::Receiver<Arc<Envelope>>>,
+impl<T> Default for Bus<T> {
+    fn default() -> Self {
+        Self { topics: Mutex::default() }
+    }
 }
 
-/// The subscriber fell behind: events are lost, and it must start anew.
+/// The messages of one topic from the moment of subscribing on.
+pub struct Subscription<T> {
+    bus: Arc<Bus<T>>,
+    topic: String,
+    receiver: Option<broadcast::Receiver<Arc<T>>>,
+}
+
+/// The subscriber fell behind: messages are lost, and it must start anew.
 #[derive(Debug, thiserror::Error)]
 #[error("the subscriber fell behind")]
 pub struct Lagged;
 
-impl Bus {
-    /// Listens to a consultation of so many seats.
-    pub fn subscribe(app: &Arc<crate::App>, consultation: &str, seats: usize) -> Subscription {
-        let mut topics = app.bus.lock();
-        let topic = topics
-            .entry(consultation.to_owned())
-            .or_insert_with(|| broadcast::channel(CAPACITY_PER_SEAT * seats.max(1)).0);
-        Subscription {
-            app: Arc::clone(app),
-            consultation: consultation.to_owned(),
-            receiver: Some(topic.subscribe()),
-        }
+impl<T> Bus<T> {
+    /// Listens to a topic. The first subscriber says how many messages may wait for one that reads slowly.
+    pub fn subscribe(self: &Arc<Self>, topic: &str, capacity: usize) -> Subscription<T> {
+        let mut topics = self.lock();
+        let sender = topics.entry(topic.to_owned()).or_insert_with(|| broadcast::channel(capacity).0);
+        Subscription { bus: Arc::clone(self), topic: topic.to_owned(), receiver: Some(sender.subscribe()) }
     }
 
-    /// Tells everyone who listens to the consultation now, the publisher included.
-    pub fn publish(&self, consultation: &str, to: Audience, event: Event) {
-        if let Some(topic) = self.lock().get(consultation) {
+    /// Tells everyone who listens to the topic now, the publisher included.
+    pub fn publish(&self, topic: &str, message: T) {
+        if let Some(sender) = self.lock().get(topic) {
             // An error means that nobody listens, which is fine: at most once.
-            let _ = topic.send(Arc::new(Envelope { to, event }));
+            let _ = sender.send(Arc::new(message));
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, broadcast::Sender<Arc<Envelope>>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, broadcast::Sender<Arc<T>>>> {
         self.topics.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
-impl Subscription {
-    /// The next event. Cancel-safe.
-    pub async fn next(&mut self) -> Result<Arc<Envelope>, Lagged> {
+impl Bus<Envelope> {
+    /// Tells one, or everybody, of a consultation.
+    pub fn tell(&self, consultation: &str, to: Audience, event: Event) {
+        self.publish(consultation, Envelope { to, event });
+    }
+}
+
+impl<T: Clone> Subscription<T> {
+    /// The next message. Cancel-safe.
+    pub async fn next(&mut self) -> Result<Arc<T>, Lagged> {
         match &mut self.receiver {
             Some(receiver) => receiver.recv().await.map_err(|_| Lagged),
             None => Err(Lagged),
         }
     }
 
-    /// The next event, if it is here already.
-    pub fn try_next(&mut self) -> Option<Arc<Envelope>> {
+    /// The next message, if it is here already.
+    pub fn try_next(&mut self) -> Option<Arc<T>> {
         self.receiver.as_mut().and_then(|receiver| receiver.try_recv().ok())
     }
 }
 
-impl Drop for Subscription {
+impl<T> Drop for Subscription<T> {
     fn drop(&mut self) {
         self.receiver = None;
-        let mut topics = self.app.bus.lock();
-        if topics.get(&self.consultation).is_some_and(|topic| topic.receiver_count() == 0) {
-            topics.remove(&self.consultation);
+        let mut topics = self.bus.lock();
+        if topics.get(&self.topic).is_some_and(|topic| topic.receiver_count() == 0) {
+            topics.remove(&self.topic);
         }
     }
 }

@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
+use axum::{Extension, Json};
 use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 use url::Url;
-use utoipa::OpenApi;
 
 use crate::App;
 use crate::access::{AccessCode, LocalTime, Paths, Phase, Role, Window, parse_start};
@@ -18,11 +16,18 @@ use crate::config::Config;
 use crate::error::{Error, Problem};
 use crate::keys::Keys;
 use crate::message::Departure;
+use crate::practice;
+use crate::practice::fields::{Asked, At, Body};
+use crate::practice::live::Changed;
 use crate::signaling::attendance;
-use crate::store::{Consultation, NewSeat, Seat, Store};
+use crate::store::{ApiToken, Consultation, NewPlan, NewSeat, Seat, Store};
 
 /// Seats of a consultation, at most: a therapy group of eight and the therapist.
-const SEATS: usize = 9;
+pub const SEATS: usize = 9;
+/// Minutes that a consultation may be planned for.
+pub const DURATION: std::ops::RangeInclusive<i64> = 5..=480;
+/// Minutes, where nobody says otherwise.
+const USUAL_MINUTES: i64 = 20;
 
 /// What is to be planned.
 #[derive(Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
@@ -38,6 +43,14 @@ pub struct NewConsultation {
     /// Media go over the relay alone, so that neither side learns the other's address. Missing: no.
     #[serde(default)]
     pub relayed_only: bool,
+    /// Planned minutes, 5 to 480. Missing: 20.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 5, maximum = 480)]
+    pub duration_minutes: Option<i64>,
+    /// Of the invitation, a BCP 47 tag. Missing: de.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 8, example = "de")]
+    pub language: Option<String>,
 }
 
 impl NewConsultation {
@@ -162,49 +175,98 @@ struct RelayState {
     check_bytes: u64,
 }
 
-/// Plans a consultation: one code for each seat, drawn independently (R03).
-pub async fn create(
-    store: &Store,
-    keys: &Keys,
-    config: &Config,
-    public_url: &Url,
-    plan: &NewConsultation,
-) -> Result<Issued, Error> {
-    let now = Utc::now().trunc_subsecs(0);
-    let (starts_at, local) = match &plan.starts_at {
-        Some(text) => parse_start(text, config.time_zone)
-            .map_err(|error| Error::Invalid(format!("startsAt: {error}.")))?,
-        None => (now, LocalTime::Plain),
-    };
-    let roles = plan.seats.as_deref().unwrap_or(&[Role::Doctor, Role::Patient]);
-    if !(2..=SEATS).contains(&roles.len()) || roles.first() != Some(&Role::Doctor) {
-        return Err(Error::Invalid(format!("seats: two to {SEATS} roles, a doctor's first.")));
-    }
-    let window = Window::new(starts_at, config.lead());
-    let id = uuid::Uuid::now_v7().to_string();
-    let codes: Vec<AccessCode> = roles.iter().map(|_| AccessCode::random()).collect();
-    let new_seat = |(role, code): (&Role, &AccessCode)| NewSeat {
-        role: *role,
-        code_hash: keys.code_hash(&code.canonical()),
-    };
-    let seats: Vec<NewSeat> = roles.iter().zip(&codes).map(new_seat).collect();
-    let paths = if plan.relayed_only { Paths::RelayedOnly } else { Paths::Any };
-    store.create(&id, window, paths, &seats, now).await?;
-    let seats = (1..)
-        .zip(roles.iter().zip(&codes))
-        .map(|(seat, (role, code))| issued_seat(public_url, seat, *role, code))
-        .collect();
-    let Window { opens_at, starts_at, expires_at } = window;
-    let relayed_only = plan.relayed_only;
-    Ok(Issued { id, opens_at, starts_at, expires_at, relayed_only, seats, note: note(local) })
+/// What plans consultations, and for whom.
+pub struct Planner<'a> {
+    /// Where they are kept.
+    pub store: &'a Store,
+    /// What hashes their codes.
+    pub keys: &'a Keys,
+    /// How long before the start the codes open.
+    pub lead: chrono::Duration,
+    /// What links begin with.
+    pub public_url: &'a Url,
+    /// For local times.
+    pub time_zone: chrono_tz::Tz,
+    /// Whose they are; the operator's have none.
+    pub practice: Option<&'a str>,
+    /// The user at a desk. There nobody gets a doctor's code in advance: whoever starts a consultation asks for one (R09).
+    pub created_by: Option<&'a str>,
 }
 
-fn issued_seat(public_url: &Url, seat: u8, role: Role, code: &AccessCode) -> IssuedSeat {
+impl<'a> Planner<'a> {
+    /// For the operator.
+    pub fn of_operator(store: &'a Store, keys: &'a Keys, config: &Config, public_url: &'a Url) -> Self {
+        let (lead, time_zone) = (config.lead(), config.time_zone);
+        Self { store, keys, lead, public_url, time_zone, practice: None, created_by: None }
+    }
+
+    /// Plans a consultation: one code for each seat, drawn independently (R03).
+    pub async fn create(&self, plan: &NewConsultation) -> Result<Issued, Error> {
+        let now = Utc::now().trunc_subsecs(0);
+        let (starts_at, local) = match &plan.starts_at {
+            Some(text) => parse_start(text, self.time_zone)
+                .map_err(|error| Error::Invalid(format!("startsAt: {error}.")))?,
+            None => (now, LocalTime::Plain),
+        };
+        let roles = plan.seats.as_deref().unwrap_or(&[Role::Doctor, Role::Patient]);
+        let only_one_doctor =
+            self.created_by.is_none() || !roles[1.min(roles.len())..].contains(&Role::Doctor);
+        if !(2..=SEATS).contains(&roles.len()) || roles.first() != Some(&Role::Doctor) || !only_one_doctor {
+            return Err(Error::Invalid(format!("seats: two to {SEATS} roles, a doctor's first.")));
+        }
+        let duration_minutes = plan.duration_minutes.unwrap_or(USUAL_MINUTES);
+        if !DURATION.contains(&duration_minutes) {
+            return Err(Error::Invalid("durationMinutes: a number from 5 to 480.".to_owned()));
+        }
+        let language = plan.language.as_deref().unwrap_or("de");
+        check_language(language)?;
+        let id = uuid::Uuid::now_v7().to_string();
+        let is_told = |role: &Role| self.created_by.is_none() || *role != Role::Doctor;
+        let codes: Vec<Option<AccessCode>> =
+            roles.iter().map(|role| is_told(role).then(AccessCode::random)).collect();
+        let hash = |code: &AccessCode| self.keys.code_hash(&code.canonical());
+        let new_seat = |(role, code): (&Role, &Option<AccessCode>)| NewSeat {
+            role: *role,
+            code_hash: code.as_ref().map(hash),
+        };
+        let seats: Vec<NewSeat> = roles.iter().zip(&codes).map(new_seat).collect();
+        let window = Window::new(starts_at, self.lead);
+        let new_plan = NewPlan {
+            id: &id,
+            window,
+            paths: if plan.relayed_only { Paths::RelayedOnly } else { Paths::Any },
+            practice: self.practice,
+            duration_minutes,
+            language,
+            created_by: self.created_by,
+            seats: &seats,
+        };
+        self.store.create(&new_plan, now).await?;
+        let issued = |(seat, (role, code)): (u8, (&Role, Option<AccessCode>))| {
+            Some(issued_seat(self.public_url, seat, *role, &code?))
+        };
+        let seats = (1..).zip(roles.iter().zip(codes)).filter_map(issued).collect();
+        let Window { opens_at, starts_at, expires_at } = window;
+        let relayed_only = plan.relayed_only;
+        Ok(Issued { id, opens_at, starts_at, expires_at, relayed_only, seats, note: local_note(local) })
+    }
+}
+
+/// A language's tag: its catalogue need not exist yet.
+pub fn check_language(tag: &str) -> Result<(), Error> {
+    let plain =
+        (2..=8).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    plain.then_some(()).ok_or_else(|| Error::Invalid("language: a tag like de or en.".to_owned()))
+}
+
+/// A seat's code and link, to be shown once.
+pub fn issued_seat(public_url: &Url, seat: u8, role: Role, code: &AccessCode) -> IssuedSeat {
     let origin = public_url.origin().ascii_serialization();
     IssuedSeat { seat, role, code: code.to_string(), link: format!("{origin}/#{code}") }
 }
 
-fn note(local: LocalTime) -> Option<String> {
+/// What had to be decided about a local time.
+pub fn local_note(local: LocalTime) -> Option<String> {
     match local {
         LocalTime::Plain => None,
         LocalTime::Skipped => {
@@ -213,6 +275,43 @@ fn note(local: LocalTime) -> Option<String> {
         LocalTime::Twice => {
             Some("The clocks show this local time twice; the consultation starts at the first.".to_owned())
         }
+    }
+}
+
+/// Whose consultations a request may see: the operator's token opens all, a practice's API token its own.
+#[derive(Clone)]
+pub enum Caller {
+    /// The operator's token, or the command line.
+    Operator,
+    /// An API token.
+    Software(ApiToken),
+}
+
+impl Caller {
+    fn practice(&self) -> Option<&str> {
+        match self {
+            Self::Operator => None,
+            Self::Software(token) => Some(&token.practice),
+        }
+    }
+
+    /// A consultation that the caller may see.
+    async fn find(&self, store: &Store, id: &str) -> Result<Consultation, Error> {
+        let found = store.consultation(id).await?;
+        let may_see = |found: &Consultation| match self {
+            Self::Operator => true,
+            Self::Software(token) => found.practice.as_ref() == Some(&token.practice),
+        };
+        found.filter(may_see).ok_or(Error::NotFound("consultation"))
+    }
+
+    /// Leaves a line in the practice's audit trail, and lets its desks read anew.
+    async fn told(&self, app: &App, what: &str, id: &str) -> Result<(), Error> {
+        if let Self::Software(token) = self {
+            practice::note(&app.store, &token.practice, &token.name, what, id).await?;
+            app.desk.tell(&token.practice, Changed::Consultation { id: id.to_owned() });
+        }
+        Ok(())
     }
 }
 
@@ -249,18 +348,25 @@ pub fn planned(consultation: &Consultation, now: DateTime<Utc>) -> Planned {
 }
 
 /// Plan a consultation.
-#[utoipa::path(post, path = "/api/consultations", request_body = NewConsultation, security(("operator" = [])), responses(
+#[utoipa::path(post, path = "/api/consultations", request_body = NewConsultation, security(("operator" = []), ("software" = [])), responses(
     (status = 201, description = "Planned; the codes are shown this once", body = Issued),
     (status = 401, description = "No or a wrong token", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "The API token may only read", body = Problem, content_type = "application/problem+json"),
     (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn post(
     State(app): State<Arc<App>>,
-    body: Result<Json<NewConsultation>, JsonRejection>,
+    Extension(caller): Extension<Caller>,
+    Body(plan): Body<NewConsultation>,
 ) -> Result<impl IntoResponse, Error> {
-    let Json(plan) = body.map_err(|rejection| Error::Invalid(format!("{}.", rejection.body_text())))?;
-    let issued = create(&app.store, &app.keys, &app.config, &app.public_url, &plan).await?;
+    let mut planner = Planner::of_operator(&app.store, &app.keys, &app.config, &app.public_url);
+    if let Some(id) = caller.practice() {
+        let practice = app.store.practice(id).await?.ok_or(Error::NotFound("practice"))?;
+        planner = Planner { practice: Some(id), time_zone: practice::data::zone(&practice)?, ..planner };
+    }
+    let issued = planner.create(&plan).await?;
+    caller.told(&app, "consultation-created", &issued.id).await?;
     let location = format!("/api/consultations/{}", issued.id);
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(issued)))
 }
@@ -273,36 +379,42 @@ pub struct Page {
 }
 
 /// The newest consultations by start.
-#[utoipa::path(get, path = "/api/consultations", security(("operator" = [])), params(
+#[utoipa::path(get, path = "/api/consultations", security(("operator" = []), ("software" = [])), params(
     ("limit" = Option<u16>, Query, description = "At most so many, 1 to 1000; 100 if missing", minimum = 1, maximum = 1000)
 ), responses(
     (status = 200, description = "Without codes: those are shown once", body = [Planned]),
     (status = 401, description = "No or a wrong token", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "The API token may only read", body = Problem, content_type = "application/problem+json"),
     (status = 422, description = "The limit is not a number from 1 to 1000", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn list(
     State(app): State<Arc<App>>,
-    page: Result<Query<Page>, axum::extract::rejection::QueryRejection>,
+    Extension(caller): Extension<Caller>,
+    page: Result<Asked<Page>, Error>,
 ) -> Result<Json<Vec<Planned>>, Error> {
     let limit =
-        page.ok().map(|Query(page)| page.limit.unwrap_or(100)).filter(|limit| (1..=1000).contains(limit));
+        page.ok().map(|Asked(page)| page.limit.unwrap_or(100)).filter(|limit| (1..=1000).contains(limit));
     let limit = limit.ok_or_else(|| Error::Invalid("limit: a number from 1 to 1000.".to_owned()))?;
     let now = Utc::now();
-    Ok(Json(
-        app.store.list(limit.into()).await?.iter().map(|consultation| planned(consultation, now)).collect(),
-    ))
+    let listed = app.store.list(caller.practice(), limit.into()).await?;
+    Ok(Json(listed.iter().map(|consultation| planned(consultation, now)).collect()))
 }
 
 /// One consultation, its seats and its relayed traffic.
-#[utoipa::path(get, path = "/api/consultations/{id}", security(("operator" = [])), params(("id" = String, Path)), responses(
+#[utoipa::path(get, path = "/api/consultations/{id}", security(("operator" = []), ("software" = [])), params(("id" = String, Path)), responses(
     (status = 200, description = "As it stands", body = Detail),
     (status = 401, description = "No or a wrong token", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "The API token may only read", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such consultation", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
-pub async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Detail>, Error> {
-    let consultation = app.store.consultation(&id).await?.ok_or(Error::NotFound("consultation"))?;
+pub async fn show(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    At(id): At<String>,
+) -> Result<Json<Detail>, Error> {
+    let consultation = caller.find(&app.store, &id).await?;
     let state = |seat: Seat| SeatState {
         seat: seat.number,
         role: seat.role,
@@ -320,64 +432,41 @@ pub async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result
 }
 
 /// Call a consultation off. Pages that are in it read so and are closed within a second.
-#[utoipa::path(delete, path = "/api/consultations/{id}", security(("operator" = [])), params(("id" = String, Path)), responses(
+#[utoipa::path(delete, path = "/api/consultations/{id}", security(("operator" = []), ("software" = [])), params(("id" = String, Path)), responses(
     (status = 204, description = "Called off, now or before"),
     (status = 401, description = "No or a wrong token", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "The API token may only read", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such consultation", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
-pub async fn delete(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<StatusCode, Error> {
-    if attendance::revoke(&app, &id).await? {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(Error::NotFound("consultation"))
-    }
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    At(id): At<String>,
+) -> Result<StatusCode, Error> {
+    caller.find(&app.store, &id).await?;
+    attendance::revoke(&app, &id).await?;
+    caller.told(&app, "consultation-cancelled", &id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Give a seat a new code; the old one dies, and whoever came with it is out.
-#[utoipa::path(post, path = "/api/consultations/{id}/seats/{seat}/reissue", security(("operator" = [])), params(("id" = String, Path), ("seat" = u8, Path)), responses(
+#[utoipa::path(post, path = "/api/consultations/{id}/seats/{seat}/reissue", security(("operator" = []), ("software" = [])), params(("id" = String, Path), ("seat" = u8, Path)), responses(
     (status = 201, description = "The new code, shown this once", body = IssuedSeat),
     (status = 401, description = "No or a wrong token", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "The API token may only read", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such consultation or seat", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "The consultation was revoked", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn reissue(
     State(app): State<Arc<App>>,
-    Path((id, seat)): Path<(String, String)>,
+    Extension(caller): Extension<Caller>,
+    At((id, seat)): At<(String, u8)>,
 ) -> Result<impl IntoResponse, Error> {
-    let seat = seat.parse().map_err(|_| Error::NotFound("seat"))?;
+    caller.find(&app.store, &id).await?;
     let issued = reissue_code(&app.store, &app.keys, &app.public_url, &id, seat).await?;
     attendance::dismiss(&app, &id, seat, Departure::Revoked).await?;
+    caller.told(&app, "code-issued", &id).await?;
     Ok((StatusCode::CREATED, Json(issued)))
-}
-
-/// The API, described (OpenAPI 3.1).
-#[derive(OpenApi)]
-#[openapi(
-    info(title = "visavis", description = "Plan consultations and issue their access codes."),
-    paths(post, list, show, delete, reissue),
-    modifiers(&OperatorToken)
-)]
-struct Api;
-
-struct OperatorToken;
-
-impl utoipa::Modify for OperatorToken {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-        let scheme = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .description(Some("The operator's token"))
-            .build();
-        document
-            .components
-            .get_or_insert_default()
-            .add_security_scheme("operator", SecurityScheme::Http(scheme));
-    }
-}
-
-/// `GET /api/openapi.json`.
-pub async fn openapi() -> impl IntoResponse {
-    Json(Api::openapi())
 }

@@ -13,7 +13,7 @@ pub enum Error {
     Invalid(String),
     /// The bearer token is missing or wrong.
     #[error(
-        "Send the operator's token as “Authorization: Bearer …”. It stands in the file operator-token of the data directory."
+        "Send the operator's token or an API token of a practice as “Authorization: Bearer …”. The operator's stands in the file operator-token of the data directory."
     )]
     Unauthorized,
     /// No such consultation or seat.
@@ -28,6 +28,27 @@ pub enum Error {
     /// The consultation was called off.
     #[error("This consultation was revoked. Create a new one.")]
     Revoked,
+    /// No session, or one that has ended.
+    #[error("Sign in first, and send the session's token as “Authorization: Bearer …”.")]
+    Session,
+    /// A wrong practice, user, password, recovery key or passkey: one answer for all of them (R53).
+    #[error("These names and this password do not fit together. Check all three, or use the recovery key.")]
+    SignIn,
+    /// Somebody guesses, or seems to.
+    #[error("Too many attempts. Try again in {0} s, or sign in at a released workplace.")]
+    TooMany(u64),
+    /// The session's user, browser or password must not do this; the kind tells which.
+    #[error("{1}")]
+    Forbidden(&'static str, &'static str),
+    /// Something stands against it; the kind tells what.
+    #[error("{1}")]
+    Conflict(&'static str, &'static str),
+    /// The consultation's codes are not valid any more.
+    #[error("This consultation's time is over.")]
+    Expired,
+    /// The mail server did not take a message; its own words.
+    #[error("The mail server did not take the message: {0}")]
+    Mail(String),
     /// The store did not answer.
     #[error("The server cannot reach its store at the moment. Try again in a few seconds.")]
     Store(#[from] sqlx::Error),
@@ -56,6 +77,13 @@ impl Error {
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Self::NoPath => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Self::NoMethod => (StatusCode::METHOD_NOT_ALLOWED, "method", "Method not allowed"),
+            Self::Session => (StatusCode::UNAUTHORIZED, "session", "Not signed in"),
+            Self::SignIn => (StatusCode::UNAUTHORIZED, "sign-in", "Not signed in"),
+            Self::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many", "Too many attempts"),
+            Self::Forbidden(kind, _) => (StatusCode::FORBIDDEN, kind, "Not allowed"),
+            Self::Conflict(kind, _) => (StatusCode::CONFLICT, kind, "Not possible"),
+            Self::Expired => (StatusCode::GONE, "expired", "Expired"),
+            Self::Mail(_) => (StatusCode::BAD_GATEWAY, "mail", "Message not delivered"),
             Self::Revoked => (StatusCode::CONFLICT, "revoked", "Revoked"),
             Self::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store", "Store unavailable"),
         }
@@ -77,6 +105,9 @@ impl IntoResponse for Error {
         let mut response = (status, Json(problem)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/problem+json"));
+        if let Self::TooMany(seconds) = &self {
+            headers.insert(header::RETRY_AFTER, header::HeaderValue::from(*seconds));
+        }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
         }

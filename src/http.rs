@@ -16,15 +16,19 @@ use url::{Host, Url};
 
 use crate::App;
 use crate::client::PeerAddress;
+use crate::consultation::Caller;
 use crate::error::Error;
-use crate::{consultation, legal, signaling};
+use crate::keys::token_hash;
+use crate::local;
+use crate::practice::tokens::Scope;
+use crate::{consultation, legal, openapi, practice, readiness, signaling};
 
 /// Everything the network sees.
 pub fn router(app: &Arc<App>) -> Router {
     let pages = Router::new()
         .route("/legal/{page}", get(legal::page))
-        .route("/practice.json", get(practice))
-        .route("/api/openapi.json", get(consultation::openapi))
+        .route("/practice.json", get(inviter))
+        .route("/api/openapi.json", get(openapi::document))
         .fallback(page)
         // For texts like ours: a tenth smaller than the default, for the same time.
         .layer(CompressionLayer::new().quality(CompressionLevel::Precise(5)));
@@ -32,8 +36,11 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/ws", any(signaling::upgrade))
         .nest(
             "/api/consultations",
-            api().route_layer(middleware::from_fn_with_state(Arc::clone(app), operator_only)),
+            api().route_layer(middleware::from_fn_with_state(Arc::clone(app), software_only)),
         )
+        .nest("/api/practice", practice::routes())
+        .route("/api/readiness/begin", post(readiness::begin))
+        .route("/api/readiness", post(readiness::report))
         .merge(health())
         .merge(pages)
         .layer(middleware::from_fn_with_state(Arc::clone(app), secure))
@@ -50,7 +57,11 @@ pub fn plain_router(app: &Arc<App>) -> Router {
 
 /// What the command line sees on the Unix socket: the API, without a token.
 pub fn local_router(app: &Arc<App>) -> Router {
-    Router::new().nest("/api/consultations", api()).with_state(Arc::clone(app))
+    Router::new()
+        .nest("/api/consultations", api().layer(Extension(Caller::Operator)))
+        .route("/api/practices", get(local::list_practices).post(local::new_practice))
+        .route("/api/practices/{practice}/rescue/{user}", post(local::rescue))
+        .with_state(Arc::clone(app))
 }
 
 fn health() -> Router<Arc<App>> {
@@ -80,6 +91,7 @@ async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     }
     let path = match uri.path() {
         "/" => "consultation/index.html",
+        "/desk" | "/desk/" => "desk/index.html",
         path => path.trim_start_matches('/'),
     };
     let Some(file) = Pages::get(path) else {
@@ -101,7 +113,7 @@ async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
 }
 
 /// Who invites, as configured.
-async fn practice(State(app): State<Arc<App>>) -> impl IntoResponse {
+async fn inviter(State(app): State<Arc<App>>) -> impl IntoResponse {
     let practice = serde_json::json!({ "name": app.config.practice_name, "phone": app.config.practice_phone, "timeZone": app.config.time_zone.name() });
     ([(header::CACHE_CONTROL, "no-cache")], Json(practice))
 }
@@ -143,16 +155,29 @@ async fn to_public_url(State(app): State<Arc<App>>, uri: Uri) -> Response {
     (StatusCode::PERMANENT_REDIRECT, headers, "This port speaks HTTPS.").into_response()
 }
 
-/// The operator's bearer token, compared in constant time (R02).
-async fn operator_only(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+/// The operator's bearer token, compared in constant time, or an API token of a practice within its scope (R02).
+async fn software_only(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     use subtle::ConstantTimeEq;
     let header = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
     let token = header.strip_prefix(b"Bearer ").unwrap_or_default();
-    if bool::from(token.ct_eq(app.operator_token.as_bytes())) {
-        next.run(request).await
+    let caller = if bool::from(token.ct_eq(app.operator_token.as_bytes())) {
+        Caller::Operator
     } else {
-        Error::Unauthorized.into_response()
-    }
+        let now = chrono::Utc::now().timestamp_millis();
+        match app.store.use_api_token(&token_hash(&String::from_utf8_lossy(token)), now).await {
+            Ok(Some(token)) if token.scope == Scope::Plan.as_str() || request.method() == Method::GET => {
+                Caller::Software(token)
+            }
+            Ok(Some(_)) => {
+                return Error::Forbidden("scope", "This token may only read. Make one that may plan.")
+                    .into_response();
+            }
+            Ok(None) => return Error::Unauthorized.into_response(),
+            Err(cause) => return Error::from(cause).into_response(),
+        }
+    };
+    request.extensions_mut().insert(caller);
+    next.run(request).await
 }
 
 /// Nothing but our own. The socket's URL is named, because older Safari does not count it as `'self'`.
@@ -186,7 +211,7 @@ async fn secure(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
             "camera=(self), microphone=(self), display-capture=(self), speaker-selection=(self), geolocation=(), payment=(), usb=(), interest-cohort=()",
         ),
     ];
-    let is_api = request.uri().path().starts_with("/api/consultations");
+    let is_api = request.uri().path().starts_with("/api/") && request.uri().path() != "/api/openapi.json";
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in ALWAYS {

@@ -6,7 +6,7 @@ use url::Url;
 use crate::App;
 
 /// An `RTCIceServer` (W3C WebRTC §4.2.4).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IceServer {
     /// `turn:` and `turns:` URLs. They answer STUN for direct paths as well.

@@ -38,6 +38,11 @@ impl Keys {
         self.derive("relay secret", b"")
     }
 
+    /// What a browser stretches a password with: the same for these names at any time, whether or not anybody bears them (R53).
+    pub fn password_salt(&self, practice: &str, user: &str) -> String {
+        URL_SAFE_NO_PAD.encode(&self.derive("password salt", format!("{practice}\0{user}").as_bytes())[..16])
+    }
+
     fn derive(&self, label: &str, data: &[u8]) -> [u8; 32] {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
         mac.update(label.as_bytes());

@@ -15,7 +15,11 @@ mod limit;
 mod listener;
 mod local;
 mod message;
+mod openapi;
 mod ports;
+mod practice;
+mod readiness;
+mod retention;
 mod signaling;
 mod start;
 mod store;
@@ -29,7 +33,7 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 pub use config::Config;
-pub use local::{ConsultationCommand, carry_out};
+pub use local::{ConsultationCommand, PracticeCommand, carry_out, keep_practices};
 pub use start::{Refusal, Running, start};
 
 /// What every request and every socket can reach.
@@ -42,12 +46,14 @@ pub struct App {
     pub(crate) keys: keys::Keys,
     pub(crate) operator_token: String,
     pub(crate) store: store::Store,
-    pub(crate) bus: bus::Bus,
+    pub(crate) bus: Arc<bus::Bus<bus::Envelope>>,
     pub(crate) relay: visavis_turn::Relay,
     /// Where browsers reach it.
     pub(crate) relay_urls: Vec<String>,
     pub(crate) guesses: limit::Guesses,
     pub(crate) strangers: limit::Strangers,
+    /// The practice's side.
+    pub(crate) desk: practice::Desk,
     /// Says "stop" to everything at once.
     pub(crate) stop: CancellationToken,
     /// Sockets that finish their last words before the process ends.
@@ -69,16 +75,18 @@ pub(crate) fn app(
     store: store::Store,
     relay: visavis_turn::Relay,
     relay_urls: Vec<String>,
+    mailer: Option<invitation::Mailer>,
 ) -> Arc<App> {
     Arc::new(App {
         strict_transport: http::wants_strict_transport(&public_url, config.self_made_certificate),
+        desk: practice::Desk::new(&public_url, mailer),
         config,
         content_security_policy: http::content_security_policy(&public_url),
         public_url,
         keys: secrets.keys,
         operator_token: secrets.operator_token,
         store,
-        bus: bus::Bus::default(),
+        bus: Arc::default(),
         relay,
         relay_urls,
         guesses: limit::Guesses::new(Instant::now()),

@@ -80,6 +80,68 @@ impl Guesses {
     }
 }
 
+/// What one attempt to sign in costs whom, and how much is free. Unlike a code, a password may be guessable: here attempts beyond the budget are
+/// refused, not only delayed. So that a guesser locks nobody out, a released workplace has a budget of its own.
+#[derive(Debug, Clone, Copy)]
+pub enum Attempt {
+    /// At an account, from a browser that is no released workplace.
+    Account,
+    /// From a released workplace.
+    Workplace,
+    /// From an address, whatever the account.
+    Address,
+}
+
+impl Attempt {
+    /// How long an attempt weighs, and how many weigh nothing yet.
+    const fn price(self) -> (Duration, u32) {
+        match self {
+            Self::Account => (Duration::from_secs(60), 10),
+            Self::Workplace => (Duration::from_secs(5), 10),
+            Self::Address => (Duration::from_secs(3), 100),
+        }
+    }
+}
+
+/// Attempts to sign in, by whom or what they weigh on.
+pub struct Attempts {
+    started: Instant,
+    hasher: RandomState,
+    debts: Box<[AtomicU64]>,
+}
+
+impl Attempts {
+    /// Budgets whose clock starts at `now`.
+    pub fn new(now: Instant) -> Self {
+        let debts = (0..BUCKETS).map(|_| AtomicU64::new(0)).collect();
+        Self { started: now, hasher: RandomState::new(), debts }
+    }
+
+    /// Takes one attempt out of a budget, or tells how long there is none.
+    pub fn take(&self, kind: Attempt, whose: &[u8], now: Instant) -> Result<(), Duration> {
+        let now = millis(now.saturating_duration_since(self.started));
+        let (price, free) = kind.price();
+        let ceiling = now + millis(price * free);
+        let charged = |debt: u64| debt.max(now) + millis(price);
+        let taken = self.bucket(kind, whose).fetch_update(Ordering::Relaxed, Ordering::Relaxed, |debt| {
+            Some(charged(debt)).filter(|charged| *charged <= ceiling)
+        });
+        taken.map(drop).map_err(|debt| Duration::from_millis(charged(debt) - ceiling))
+    }
+
+    /// Gives an attempt back: it was right.
+    pub fn give_back(&self, kind: Attempt, whose: &[u8]) {
+        let (price, _) = kind.price();
+        let back = |debt: u64| Some(debt.saturating_sub(millis(price)));
+        let _ = self.bucket(kind, whose).fetch_update(Ordering::Relaxed, Ordering::Relaxed, back);
+    }
+
+    fn bucket(&self, kind: Attempt, whose: &[u8]) -> &AtomicU64 {
+        let hash = self.hasher.hash_one((std::mem::discriminant(&kind), whose));
+        &self.debts[usize::try_from(hash).unwrap_or_default() % BUCKETS]
+    }
+}
+
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -213,6 +275,36 @@ mod tests {
         for _ in 0..1000 {
             assert_eq!(guesses.charge(GUESSER, start), Duration::ZERO);
             guesses.forgive(GUESSER);
+        }
+    }
+
+    #[test]
+    fn ten_thousand_guesses_at_an_account_get_ten_answers_and_one_more_each_minute() {
+        let start = Instant::now();
+        let attempts = Attempts::new(start);
+        let answered = |from: u64| {
+            (0..10_000)
+                .filter(|_| attempts.take(Attempt::Account, b"a", start + Duration::from_secs(from)).is_ok())
+                .count()
+        };
+        assert_eq!([answered(0), answered(0), answered(60), answered(180)], [10, 0, 1, 2]);
+        assert_eq!(
+            attempts.take(Attempt::Account, b"a", start + Duration::from_secs(200)),
+            Err(Duration::from_secs(40))
+        );
+        assert!(
+            attempts.take(Attempt::Workplace, b"a", start).is_ok(),
+            "a released workplace has its own budget"
+        );
+    }
+
+    #[test]
+    fn a_right_password_costs_nothing() {
+        let start = Instant::now();
+        let attempts = Attempts::new(start);
+        for _ in 0..100 {
+            assert!(attempts.take(Attempt::Account, b"a", start).is_ok());
+            attempts.give_back(Attempt::Account, b"a");
         }
     }
 

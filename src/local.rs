@@ -1,6 +1,10 @@
-//! `visavis consultation …`: over the Unix socket while a server runs, on the store itself, under the lock, while none does.
+//! `visavis consultation …` and `visavis practice …`: over the Unix socket while a server runs, on the store itself, under the lock, while none does.
 
+use std::sync::Arc;
+
+use axum::Json;
 use axum::body::Bytes;
+use axum::extract::State;
 use chrono::Utc;
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, StatusCode};
@@ -9,11 +13,15 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use url::Url;
 
+use crate::App;
 use crate::access::rfc3339;
 use crate::config::Config;
-use crate::consultation::{self, Issued, IssuedSeat, NewConsultation, Planned};
+use crate::consultation::{self, Issued, IssuedSeat, NewConsultation, Planned, Planner};
+use crate::error::Error;
 use crate::keys::random_128;
-use crate::start::{DataDir, Refusal, Secrets, open_store};
+use crate::practice::fields::{At, fold};
+use crate::practice::note;
+use crate::start::{DataDir, Refusal, Secrets, one_time_link, open_store, set_up_link};
 use crate::store::Store;
 
 /// Plan consultations and issue their codes
@@ -67,7 +75,12 @@ pub async fn carry_out(command: ConsultationCommand, config: &Config) -> Result<
             use crate::access::Role::{Doctor, Guest, Patient};
             let seats =
                 [Doctor, Patient].into_iter().chain(std::iter::repeat_n(Guest, guests.into())).collect();
-            let plan = NewConsultation { starts_at: start, seats: Some(seats), relayed_only };
+            let plan = NewConsultation {
+                starts_at: start,
+                seats: Some(seats),
+                relayed_only,
+                ..NewConsultation::default()
+            };
             let mut issued = door.new_consultation(plan).await?;
             for seat in &mut issued.seats {
                 seat.link = format!("{}.{secret}", seat.link);
@@ -88,6 +101,65 @@ pub async fn carry_out(command: ConsultationCommand, config: &Config) -> Result<
             Ok(format!("{id} is called off.\n"))
         }
     }
+}
+
+/// Let practices in
+#[derive(Debug, clap::Subcommand)]
+pub enum PracticeCommand {
+    /// Print a one-time link with which somebody sets a practice up, valid for a day
+    New,
+    /// List practices
+    List,
+    /// Print a one-time link with which a user chooses a new password, valid for a day. It gives access, not the names: those a released workplace or a colleague gives back
+    Rescue {
+        /// The practice's short name
+        practice: String,
+        /// The user's short name
+        user: String,
+    },
+}
+
+/// Does what the command says and returns what to print.
+pub async fn keep_practices(command: PracticeCommand, config: &Config) -> Result<String, Refusal> {
+    let door = Door::open(config).await?;
+    match command {
+        PracticeCommand::New => Ok(format!("{}\n", door.set_up_link().await?)),
+        PracticeCommand::List => {
+            Ok(door.practices().await?.iter().map(|(short, name)| format!("{short}  {name}\n")).collect())
+        }
+        PracticeCommand::Rescue { practice, user } => {
+            Ok(format!("{}\n", door.rescue(&practice, &user).await?))
+        }
+    }
+}
+
+/// `GET /api/practices` on the Unix socket: short names and names.
+pub async fn list_practices(State(app): State<Arc<App>>) -> Result<Json<Vec<(String, String)>>, Error> {
+    Ok(Json(names(&app.store).await?))
+}
+
+/// `POST /api/practices` on the Unix socket: a link.
+pub async fn new_practice(State(app): State<Arc<App>>) -> Result<Json<String>, Error> {
+    Ok(Json(set_up_link(&app.store, &app.public_url).await?))
+}
+
+/// `POST /api/practices/{practice}/rescue/{user}` on the Unix socket: a link.
+pub async fn rescue(
+    State(app): State<Arc<App>>,
+    At((practice, user)): At<(String, String)>,
+) -> Result<Json<String>, Error> {
+    Ok(Json(rescue_link(&app.store, &app.public_url, &practice, &user).await?))
+}
+
+async fn names(store: &Store) -> Result<Vec<(String, String)>, Error> {
+    Ok(store.practices().await?.into_iter().map(|practice| (practice.short, practice.name)).collect())
+}
+
+async fn rescue_link(store: &Store, public_url: &Url, practice: &str, user: &str) -> Result<String, Error> {
+    let user = store.user_named(&fold(practice), &fold(user)).await?.ok_or(Error::NotFound("user"))?;
+    let link = one_time_link(store, public_url, "rescue", Some(&user.id)).await?;
+    note(store, &user.practice, "-", "rescue-link", &user.short).await?;
+    Ok(link)
 }
 
 /// The way to the consultations.
@@ -115,19 +187,50 @@ impl Door {
 
     async fn new_consultation(self, plan: NewConsultation) -> Result<Issued, Refusal> {
         match self {
-            Self::Server(stream) => ask(stream, Method::POST, "", serde_json::to_vec(&plan).ok()).await,
+            Self::Server(stream) => {
+                ask(stream, Method::POST, "/api/consultations", serde_json::to_vec(&plan).ok()).await
+            }
             Self::Store { store, secrets, public_url, config, .. } => {
-                done(consultation::create(&store, &secrets.keys, &config, &public_url, &plan).await, &store)
-                    .await
+                let planner = Planner::of_operator(&store, &secrets.keys, &config, &public_url);
+                done(planner.create(&plan).await, &store).await
+            }
+        }
+    }
+
+    async fn set_up_link(self) -> Result<String, Refusal> {
+        match self {
+            Self::Server(stream) => ask(stream, Method::POST, "/api/practices", None).await,
+            Self::Store { store, public_url, .. } => {
+                done(set_up_link(&store, &public_url).await.map_err(Error::from), &store).await
+            }
+        }
+    }
+
+    async fn practices(self) -> Result<Vec<(String, String)>, Refusal> {
+        match self {
+            Self::Server(stream) => ask(stream, Method::GET, "/api/practices", None).await,
+            Self::Store { store, .. } => done(names(&store).await, &store).await,
+        }
+    }
+
+    async fn rescue(self, practice: &str, user: &str) -> Result<String, Refusal> {
+        match self {
+            Self::Server(stream) => {
+                // Any letter may stand in a name; a URL's path takes it percent-encoded.
+                let path = format!("/api/practices/{}/rescue/{}", percent(practice), percent(user));
+                ask(stream, Method::POST, &path, None).await
+            }
+            Self::Store { store, public_url, .. } => {
+                done(rescue_link(&store, &public_url, practice, user).await, &store).await
             }
         }
     }
 
     async fn list(self) -> Result<Vec<Planned>, Refusal> {
         match self {
-            Self::Server(stream) => ask(stream, Method::GET, "?limit=1000", None).await,
+            Self::Server(stream) => ask(stream, Method::GET, "/api/consultations?limit=1000", None).await,
             Self::Store { store, .. } => {
-                let listed = store.list(1000).await.map_err(Into::into);
+                let listed = store.list(None, 1000).await.map_err(Into::into);
                 let now = Utc::now();
                 Ok(done(listed, &store)
                     .await?
@@ -141,7 +244,13 @@ impl Door {
     async fn reissue(self, id: &str, seat: u8) -> Result<IssuedSeat, Refusal> {
         match self {
             Self::Server(stream) => {
-                ask(stream, Method::POST, &format!("/{}/seats/{seat}/reissue", encode(id)), None).await
+                ask(
+                    stream,
+                    Method::POST,
+                    &format!("/api/consultations/{}/seats/{seat}/reissue", encode(id)),
+                    None,
+                )
+                .await
             }
             Self::Store { store, secrets, public_url, .. } => {
                 let issued = async {
@@ -157,7 +266,9 @@ impl Door {
 
     async fn revoke(self, id: &str) -> Result<(), Refusal> {
         match self {
-            Self::Server(stream) => ask(stream, Method::DELETE, &format!("/{}", encode(id)), None).await,
+            Self::Server(stream) => {
+                ask(stream, Method::DELETE, &format!("/api/consultations/{}", encode(id)), None).await
+            }
             Self::Store { store, .. } => {
                 let revoked = match store.revoke(id, Utc::now()).await {
                     Ok(true) => Ok(()),
@@ -191,7 +302,7 @@ async fn ask<T: DeserializeOwned>(
     tokio::spawn(connection);
     let request = Request::builder()
         .method(method)
-        .uri(format!("/api/consultations{path}"))
+        .uri(path)
         .header(hyper::header::HOST, "localhost")
         .header(hyper::header::CONTENT_TYPE, "application/json")
         .body(Full::<Bytes>::from(body.unwrap_or_default()))
@@ -205,6 +316,10 @@ async fn ask<T: DeserializeOwned>(
     }
     let problem: serde_json::Value = serde_json::from_slice(&body).map_err(|error| broken(&error))?;
     Err(Refusal(problem["detail"].as_str().unwrap_or(status.as_str()).to_owned()))
+}
+
+fn percent(name: &str) -> String {
+    url::form_urlencoded::byte_serialize(fold(name).as_bytes()).collect()
 }
 
 /// An id in a path: whatever is no letter, digit or dash can be none of ours.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, error::ErrorKind};
-use visavis::{Config, ConsultationCommand, Refusal};
+use visavis::{Config, ConsultationCommand, PracticeCommand, Refusal};
 
 /// Self-hosted video consultations: two codes, two links, a call from face to face
 #[derive(Parser)]
@@ -25,6 +25,9 @@ enum Command {
     /// Plan consultations and issue their codes
     #[command(subcommand)]
     Consultation(ConsultationCommand),
+    /// Let practices in
+    #[command(subcommand)]
+    Practice(PracticeCommand),
 }
 
 #[tokio::main]
@@ -41,6 +44,9 @@ async fn main() -> ExitCode {
         Some(Command::Consultation(command)) => {
             visavis::carry_out(command, &arguments.config).await.map(|text| print(&text))
         }
+        Some(Command::Practice(command)) => {
+            visavis::keep_practices(command, &arguments.config).await.map(|text| print(&text))
+        }
         None if arguments.demo => demo(arguments.config).await,
         None => serve(arguments.config).await,
     };
@@ -54,6 +60,9 @@ async fn serve(config: Config) -> Result<(), Refusal> {
     let asked_to_stop = asked_to_stop();
     let running = visavis::start(config).await?;
     print(&format!("visavis listens on {}\n", running.public_url().as_str().trim_end_matches('/')));
+    if let Some(link) = running.set_up_link().await? {
+        print(&format!("Set up the first practice, once and within a day: {link}\n"));
+    }
     asked_to_stop.await;
     running.stop().await;
     Ok(())

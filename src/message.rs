@@ -50,7 +50,16 @@ pub enum ClientMessage {
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum ServerMessage {
     /// The answer to `look`.
-    Seen { role: Role, seat: u8, state: Phase, starts_at: String, opens_at: String, expires_at: String },
+    Seen {
+        role: Role,
+        seat: u8,
+        state: Phase,
+        starts_at: String,
+        opens_at: String,
+        expires_at: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        practice: Option<Inviter>,
+    },
     /// The device waits and has knocked.
     Waiting {
         consultation: String,
@@ -60,6 +69,8 @@ pub enum ServerMessage {
         occupied: bool,
         starts_at: String,
         expires_at: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        practice: Option<Inviter>,
     },
     /// A doctor's page is open.
     Doctor { seat: u8, key: String },
@@ -77,6 +88,8 @@ pub enum ServerMessage {
         holders: Vec<Holder>,
         starts_at: String,
         expires_at: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        practice: Option<Inviter>,
     },
     /// A partner is present.
     Peer { seat: u8, role: Role, incarnation: i64, key: String },
@@ -118,6 +131,18 @@ pub enum ServerMessage {
     Revoked {},
     /// What you sent did not work.
     Error(Complaint),
+}
+
+/// The practice that invites, where the consultation has one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Inviter {
+    /// As patients know it.
+    pub name: String,
+    /// What patients dial.
+    pub phone: Option<String>,
+    /// IANA name.
+    pub time_zone: String,
 }
 
 /// An error by name, and the time that helps to understand it.

@@ -11,14 +11,15 @@ use tokio::net::UnixListener;
 use url::{Host, Url};
 
 use crate::config::{Config, is_secure_context};
-use crate::consultation::{self, Issued, NewConsultation};
+use crate::consultation::{Issued, NewConsultation, Planner};
 use crate::ice::{self, TlsEnd};
-use crate::keys::{Keys, read_or_create};
+use crate::invitation::Mailer;
+use crate::keys::{Keys, random_128, read_or_create, token_hash};
 use crate::listener::{self, Entrance};
 use crate::ports::Ports;
 use crate::store::Store;
 use crate::tls::Tls;
-use crate::{App, http};
+use crate::{App, http, retention};
 
 /// A start that cannot be: one sentence for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,7 @@ pub async fn start(config: Config) -> Result<Running, Refusal> {
         tracing::warn!(%error, "the number of open connections stays as the system limits it");
     }
     let tls = load_tls(&config)?;
+    let mailer = Mailer::from_config(&config).map_err(refuse)?;
     let ports = Ports::bind(config.listen, config.turn_listen, config.workers())?;
     let address = ports.address;
     let store = open_store(&config).await?;
@@ -73,7 +75,7 @@ pub async fn start(config: Config) -> Result<Running, Refusal> {
     let tls_end = if tls.is_some() { TlsEnd::Here } else { TlsEnd::Elsewhere };
     let relay_urls =
         ice::relay_urls(&public_url, tls_end, address.port(), ports.turn_address.map(|turn| turn.port()));
-    let app = crate::app(config, public_url, secrets, store, relay, relay_urls);
+    let app = crate::app(config, public_url, secrets, store, relay, relay_urls, mailer);
     let local = listen_locally(&app.config)?;
     let entrance = match &tls {
         None => Entrance { plain: http::router(&app), tls: None },
@@ -85,6 +87,7 @@ pub async fn start(config: Config) -> Result<Running, Refusal> {
     let mut servers = vec![
         tokio::spawn(listener::serve_tcp(Arc::clone(&app), ports.pages, entrance)),
         tokio::spawn(listener::serve_unix(Arc::clone(&app), local, http::local_router(&app))),
+        tokio::spawn(retention::run(Arc::clone(&app))),
     ];
     if let Some(tls) = tls {
         let stop = app.stop.clone();
@@ -103,19 +106,26 @@ impl Running {
     /// A consultation that starts now, for `--demo`: doctor's link and patient's link.
     pub async fn demo_links(&self) -> Result<(String, String), Refusal> {
         let app = &self.app;
-        let issued = consultation::create(
-            &app.store,
-            &app.keys,
-            &app.config,
-            &app.public_url,
-            &NewConsultation::now(),
-        )
-        .await;
+        let planner = Planner::of_operator(&app.store, &app.keys, &app.config, &app.public_url);
+        let issued = planner.create(&NewConsultation::now()).await;
         let Issued { seats, .. } = issued.map_err(|error| refuse(error.to_string()))?;
         match seats.as_slice() {
             [doctor, patient] => Ok((doctor.link.clone(), patient.link.clone())),
             _ => Err(refuse("The demo's consultation has no two seats.".to_owned())),
         }
+    }
+
+    /// A one-time link to set the first practice up, as long as there is none.
+    pub async fn set_up_link(&self) -> Result<Option<String>, Refusal> {
+        let app = &self.app;
+        let link = async {
+            if app.store.has_practice().await? {
+                return Ok(None);
+            }
+            set_up_link(&app.store, &app.public_url).await.map(Some)
+        };
+        link.await
+            .map_err(|error: sqlx::Error| refuse(format!("The database does not take changes: {error}.")))
     }
 
     /// Says "come back soon" to every page, finishes what runs, and closes the store. Calls on a direct path go on.
@@ -132,6 +142,25 @@ impl Running {
         self.app.store.close().await;
         let _ = fs::remove_file(self.app.config.socket_path());
     }
+}
+
+/// A one-time link to set a practice up, valid for a day. A former one dies.
+pub(crate) async fn set_up_link(store: &Store, public_url: &Url) -> Result<String, sqlx::Error> {
+    one_time_link(store, public_url, "set-up", None).await
+}
+
+/// A one-time link of the operator's, valid for a day. The secret is in the fragment: no server's log sees it.
+pub(crate) async fn one_time_link(
+    store: &Store,
+    public_url: &Url,
+    purpose: &str,
+    user: Option<&str>,
+) -> Result<String, sqlx::Error> {
+    let secret = random_128();
+    let expires_at = (chrono::Utc::now() + chrono::Duration::days(1)).timestamp_millis();
+    store.create_link(&token_hash(&secret), purpose, user, expires_at).await?;
+    let origin = public_url.origin().ascii_serialization();
+    Ok(format!("{origin}/desk/sign-in.html#{purpose}={secret}"))
 }
 
 impl DataDir {

@@ -19,14 +19,14 @@ pub async fn dismiss(app: &App, consultation: &str, seat: u8, reason: Departure)
 /// Says that a seat's stay has ended and ends what the relay carries for it. `incarnation`: the last page that is meant.
 pub fn depart(app: &App, consultation: &str, seat: u8, incarnation: i64, reason: Departure) {
     app.relay.end_seat(&app.keys.call_label(consultation), &seat.to_string());
-    app.bus.publish(consultation, Audience::Everybody, Event::Gone { seat, incarnation, reason });
+    app.bus.tell(consultation, Audience::Everybody, Event::Gone { seat, incarnation, reason });
 }
 
 /// The doctor ends the consultation for all: only doctors come back without knocking.
 pub async fn end(app: &App, consultation: &str) -> Result<(), sqlx::Error> {
     app.store.clear_admissions(consultation).await?;
     app.relay.end_call(&app.keys.call_label(consultation));
-    app.bus.publish(consultation, Audience::Everybody, Event::Ended);
+    app.bus.tell(consultation, Audience::Everybody, Event::Ended);
     Ok(())
 }
 
@@ -36,7 +36,7 @@ pub async fn revoke(app: &App, consultation: &str) -> Result<bool, sqlx::Error> 
         return Ok(false);
     }
     app.relay.end_call(&app.keys.call_label(consultation));
-    app.bus.publish(consultation, Audience::Everybody, Event::Revoked);
+    app.bus.tell(consultation, Audience::Everybody, Event::Revoked);
     Ok(true)
 }
 

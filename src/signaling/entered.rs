@@ -8,10 +8,10 @@ use tokio::time::timeout;
 
 use crate::App;
 use crate::access::Role;
-use crate::bus::{Audience, Event, Subscription};
+use crate::bus::{Audience, Envelope, Event, Subscription};
 use crate::keys::{random_128, token_hash};
-use crate::message::{Departure, Device, Secret};
-use crate::store::{Claim, Consultation, Found, Seat};
+use crate::message::{Departure, Device, Inviter, Secret};
+use crate::store::{Claim, Consultation, Found, Practice, Seat};
 
 /// How long the holder of a seat has to answer.
 const PROBE: Duration = Duration::from_secs(1);
@@ -21,12 +21,14 @@ const CLAIM_TRIES: u32 = 4;
 /// A page whose code is valid: it holds its seat or waits for it.
 pub struct Entered {
     pub app: Arc<App>,
-    pub bus: Subscription,
+    pub bus: Subscription<Envelope>,
     pub consultation: Consultation,
     pub seat: u8,
     pub role: Role,
     /// All seats of the consultation.
     pub seats: Vec<(u8, Role)>,
+    /// The practice that invites.
+    pub inviter: Option<Inviter>,
     pub code_hash: String,
     pub key: String,
     /// The label under which the device knocks.
@@ -50,7 +52,7 @@ pub enum Standing {
 impl Entered {
     /// Publishes to everybody in the consultation.
     pub fn tell(&self, to: Audience, event: Event) {
-        self.app.bus.publish(&self.consultation.id, to, event);
+        self.app.bus.tell(&self.consultation.id, to, event);
     }
 
     /// A resume and a free doctor's seat take the row; everything else waits (decisions: admission belongs to a device).
@@ -147,6 +149,13 @@ impl Entered {
         };
         timeout(PROBE, answer).await.unwrap_or(false)
     }
+}
+
+/// The practice that invites to a consultation; the operator's have none.
+pub async fn inviter(app: &App, consultation: &Consultation) -> Result<Option<Inviter>, sqlx::Error> {
+    let Some(id) = &consultation.practice else { return Ok(None) };
+    let practice = app.store.practice(id).await?;
+    Ok(practice.map(|Practice { name, phone, time_zone, .. }| Inviter { name, phone, time_zone }))
 }
 
 /// Whether the token is the one of the device that was admitted to the seat.

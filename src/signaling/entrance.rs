@@ -9,11 +9,11 @@ use chrono::{DateTime, Utc};
 use tokio::time::{Interval, interval_at, sleep};
 
 use super::PING;
-use super::entered::{Entered, Standing, holds};
+use super::entered::{Entered, Standing, holds, inviter};
 use super::socket::{Incoming, Socket};
 use crate::App;
 use crate::access::{AccessCode, Phase, rfc3339};
-use crate::bus::Bus;
+use crate::bus::CAPACITY_PER_SEAT;
 use crate::keys::{knock_label, random_128};
 use crate::limit::Stranger;
 use crate::message::{ClientMessage, Complaint, Device, ErrorName, PublicKey, Secret, ServerMessage};
@@ -121,8 +121,13 @@ impl<'a> Visitor<'a> {
             Ok((found, _)) => found,
             Err(complaint) => return Some(Err(complaint)),
         };
+        let practice = match inviter(self.app, &found.consultation).await {
+            Ok(practice) => practice,
+            Err(cause) => return Some(Err(unavailable(&cause))),
+        };
         let window = found.consultation.window;
         Some(judge(&found, Utc::now()).map(|phase| ServerMessage::Seen {
+            practice,
             role: found.seat.role,
             seat: found.seat.number,
             state: phase,
@@ -246,9 +251,11 @@ async fn settle(
         Ok(seats) => seats.iter().map(|seat| (seat.number, seat.role)).collect(),
         Err(cause) => return Err(unavailable(&cause)),
     };
+    let inviter = inviter(app, &found.consultation).await.map_err(|cause| unavailable(&cause))?;
     let mut entered = Entered {
         app: Arc::clone(app),
-        bus: Bus::subscribe(app, &found.consultation.id, seats.len()),
+        inviter,
+        bus: app.bus.subscribe(&found.consultation.id, CAPACITY_PER_SEAT * seats.len().max(1)),
         knock: knock_label(&found.consultation.id, found.seat.number, join.device.as_str()),
         seat: found.seat.number,
         role: found.seat.role,
@@ -278,7 +285,7 @@ mod tests {
 
     use super::*;
     use crate::access::{Paths, Role, Window, parse_start};
-    use crate::store::{NewSeat, Store};
+    use crate::store::{NewPlan, NewSeat, Store};
 
     /// What a page would read that shows `typed` at `now`.
     async fn answer(store: &Store, typed: &str, now: DateTime<Utc>) -> String {
@@ -315,12 +322,20 @@ mod tests {
             let moment = |text: &str| DateTime::parse_from_rfc3339(text).unwrap().with_timezone(&Utc);
             let (start, _) = parse_start(local, chrono_tz::Europe::Berlin).unwrap();
             let codes = [AccessCode::random(), AccessCode::random()];
-            let seat = |(role, code): (Role, &AccessCode)| NewSeat { role, code_hash: code.canonical() };
+            let seat =
+                |(role, code): (Role, &AccessCode)| NewSeat { role, code_hash: Some(code.canonical()) };
             let seats: Vec<_> = [Role::Doctor, Role::Patient].into_iter().zip(&codes).map(seat).collect();
-            store
-                .create(id, Window::new(start, Duration::minutes(30)), Paths::Any, &seats, start)
-                .await
-                .unwrap();
+            let plan = NewPlan {
+                id,
+                window: Window::new(start, Duration::minutes(30)),
+                paths: Paths::Any,
+                practice: None,
+                duration_minutes: 20,
+                language: "de",
+                created_by: None,
+                seats: &seats,
+            };
+            store.create(&plan, start).await.unwrap();
             for code in codes.iter().map(ToString::to_string) {
                 let mut typo = code.clone();
                 typo.replace_range(0..1, if code.starts_with('7') { "8" } else { "7" });

@@ -18,6 +18,8 @@ pub struct Consultation {
     pub revoked_at: Option<DateTime<Utc>>,
     /// How media go.
     pub paths: Paths,
+    /// Whose it is; the operator's have none.
+    pub practice: Option<String>,
 }
 
 /// A seat's row.
@@ -39,12 +41,32 @@ pub struct Seat {
     pub admitted_at: Option<DateTime<Utc>>,
 }
 
+/// A consultation to be created.
+pub struct NewPlan<'a> {
+    /// UUID, version 7.
+    pub id: &'a str,
+    /// When its codes open.
+    pub window: Window,
+    /// How media go.
+    pub paths: Paths,
+    /// Whose it is; the operator's have none.
+    pub practice: Option<&'a str>,
+    /// As planned.
+    pub duration_minutes: i64,
+    /// Of the invitation.
+    pub language: &'a str,
+    /// A user's short name, or nothing where software planned it.
+    pub created_by: Option<&'a str>,
+    /// Numbered from 1 in the order given.
+    pub seats: &'a [NewSeat],
+}
+
 /// A seat to be created: its role and the keyed hash of its code.
 pub struct NewSeat {
     /// What the seat is for.
     pub role: Role,
-    /// [`crate::keys::Keys::code_hash`] of its code.
-    pub code_hash: String,
+    /// [`crate::keys::Keys::code_hash`] of its code; without one nobody can take the seat yet.
+    pub code_hash: Option<String>,
 }
 
 /// What a code leads to.
@@ -82,38 +104,39 @@ pub struct Claim<'a> {
 
 const SEAT: &str =
     "s.seat, s.role, s.incarnation, s.claim, s.token_hash, s.previous_token_hash, s.admitted_at";
-const CONSULTATION: &str = "c.id, c.opens_at, c.starts_at, c.expires_at, c.revoked_at, c.relayed_only";
+const CONSULTATION: &str =
+    "c.id, c.opens_at, c.starts_at, c.expires_at, c.revoked_at, c.relayed_only, c.practice";
 
 impl Store {
-    /// Writes a consultation with its seats, numbered from 1 in the order given, and their codes: all or nothing.
-    pub async fn create(
-        &self,
-        id: &str,
-        window: Window,
-        paths: Paths,
-        seats: &[NewSeat],
-        now: DateTime<Utc>,
-    ) -> Result<(), sqlx::Error> {
+    /// Writes a consultation with its seats and their codes: all or nothing.
+    pub async fn create(&self, plan: &NewPlan<'_>, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
         let mut transaction = self.pool.begin().await?;
-        sqlx::query("INSERT INTO consultations (id, opens_at, starts_at, expires_at, created_at, relayed_only) VALUES ($1, $2, $3, $4, $5, $6)")
-            .bind(id)
-            .bind(window.opens_at.timestamp_millis())
-            .bind(window.starts_at.timestamp_millis())
-            .bind(window.expires_at.timestamp_millis())
+        let sql = "INSERT INTO consultations (id, opens_at, starts_at, expires_at, created_at, relayed_only, practice, duration_minutes, language, created_by) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+        sqlx::query(sql)
+            .bind(plan.id)
+            .bind(plan.window.opens_at.timestamp_millis())
+            .bind(plan.window.starts_at.timestamp_millis())
+            .bind(plan.window.expires_at.timestamp_millis())
             .bind(now.timestamp_millis())
-            .bind(i64::from(paths == Paths::RelayedOnly))
+            .bind(i64::from(plan.paths == Paths::RelayedOnly))
+            .bind(plan.practice)
+            .bind(plan.duration_minutes)
+            .bind(plan.language)
+            .bind(plan.created_by)
             .execute(&mut *transaction)
             .await?;
-        for (number, seat) in (1i64..).zip(seats) {
+        for (number, seat) in (1i64..).zip(plan.seats) {
             sqlx::query("INSERT INTO seats (consultation, seat, role, incarnation) VALUES ($1, $2, $3, 0)")
-                .bind(id)
+                .bind(plan.id)
                 .bind(number)
                 .bind(seat.role.as_str())
                 .execute(&mut *transaction)
                 .await?;
+            let Some(code_hash) = &seat.code_hash else { continue };
             sqlx::query("INSERT INTO codes (hash, consultation, seat) VALUES ($1, $2, $3)")
-                .bind(&seat.code_hash)
-                .bind(id)
+                .bind(code_hash)
+                .bind(plan.id)
                 .bind(number)
                 .execute(&mut *transaction)
                 .await?;
@@ -136,12 +159,18 @@ impl Store {
         .transpose()
     }
 
-    /// The newest consultations first, at most `limit`.
-    pub async fn list(&self, limit: i64) -> Result<Vec<Consultation>, sqlx::Error> {
+    /// The newest consultations first, at most `limit`; one practice's where named.
+    pub async fn list(&self, practice: Option<&str>, limit: i64) -> Result<Vec<Consultation>, sqlx::Error> {
         let sql = format!(
-            "SELECT {CONSULTATION} FROM consultations c ORDER BY c.starts_at DESC, c.id DESC LIMIT $1"
+            "SELECT {CONSULTATION} FROM consultations c WHERE ($1 = '' OR c.practice = $2) ORDER BY c.starts_at DESC, c.id DESC LIMIT $3"
         );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(limit).fetch_all(&self.pool).await?;
+        let practice = practice.unwrap_or_default();
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(practice)
+            .bind(practice)
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await?;
         rows.iter().map(consultation).collect()
     }
 
@@ -275,6 +304,7 @@ fn consultation(row: &AnyRow) -> Result<Consultation, sqlx::Error> {
         window,
         revoked_at: optional_moment(row, "revoked_at")?,
         paths,
+        practice: row.try_get("practice")?,
     })
 }
 

@@ -1,7 +1,12 @@
 //! All SQL of the product, in words that SQLite and PostgreSQL both take: TEXT and BIGINT, `$1` parameters, every change one conditional
-//! statement or one transaction. [`consultations`] holds windows, codes and seats.
+//! statement or one transaction. [`consultations`] holds windows, codes and seats, [`desk`] a practice's plans, [`accounts`] its people and keys,
+//! [`workplaces`] its browsers, [`records`] passkeys, API tokens and the audit trail.
 
+mod accounts;
 mod consultations;
+mod desk;
+mod records;
+mod workplaces;
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,12 +15,17 @@ use chrono::{DateTime, TimeZone, Utc};
 use sqlx::any::{AnyPoolOptions, AnyRow};
 use sqlx::{AnyConnection, AnyPool, Connection, Executor, Row};
 
-pub use consultations::{Claim, Consultation, Found, NewSeat, Seat};
+pub use accounts::{Credentials, Holder, KeyFor, Practice, Rotation, Session, User};
+pub use consultations::{Claim, Consultation, Found, NewPlan, NewSeat, Seat};
+pub use desk::{Change, Cursor, Planned, Which};
+pub use records::{ApiToken, AuditLine, StoredPasskey};
+pub use workplaces::Workplace;
 
 /// The only place where consultations, seats and codes outlive the process.
 #[derive(Clone)]
 pub struct Store {
     pool: AnyPool,
+    is_sqlite: bool,
 }
 
 impl Store {
@@ -36,7 +46,7 @@ impl Store {
                 Box::pin(async move {
                     if is_sqlite {
                         // FULL: a code once shown survives a power cut.
-                        let pragmas = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
+                        let pragmas = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;";
                         connection.execute(pragmas).await?;
                     }
                     Ok(())
@@ -45,7 +55,7 @@ impl Store {
             .connect(url)
             .await?;
         sqlx::migrate!().run(&pool).await?;
-        Ok(Self { pool })
+        Ok(Self { pool, is_sqlite })
     }
 
     /// Opens the embedded database in the data directory.
@@ -56,6 +66,14 @@ impl Store {
     /// Answers if the database does.
     pub async fn ping(&self) -> Result<(), sqlx::Error> {
         sqlx::query("SELECT 1").execute(&self.pool).await.map(drop)
+    }
+
+    /// What was deleted shall not rest in the log of changes either (R31). Its pages were overwritten by then (`secure_delete`).
+    async fn forget_deleted(&self) -> Result<(), sqlx::Error> {
+        if self.is_sqlite {
+            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.pool).await?;
+        }
+        Ok(())
     }
 
     /// Finishes what runs and closes the database.

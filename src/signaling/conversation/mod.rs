@@ -15,6 +15,7 @@ use super::socket::{Closed, Socket};
 use super::{PING, attendance};
 use crate::bus::{Audience, Event};
 use crate::message::Departure;
+use crate::practice::presence::Attending;
 
 /// Why the loop goes no further.
 enum Stop {
@@ -42,6 +43,8 @@ struct Conversation<'a> {
     before_me: HashSet<String>,
     /// When a doctor who waits for a colleague's seat may try to take it.
     vacant_at: Option<Instant>,
+    /// What the practice's desks see of this page.
+    attending: Option<Attending>,
 }
 
 /// Talks with the page until it leaves, is sent away, or its socket is lost.
@@ -54,6 +57,7 @@ pub async fn converse(me: Entered, socket: &mut Socket) {
         knocks: HashSet::new(),
         before_me: HashSet::new(),
         vacant_at: None,
+        attending: None,
     };
     let stop = match conversation.begin().await {
         Ok(()) => conversation.run().await,

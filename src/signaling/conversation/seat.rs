@@ -6,6 +6,7 @@ use crate::access::{Paths, rfc3339};
 use crate::bus::{Audience, Event};
 use crate::ice;
 use crate::message::{Complaint, Device, ErrorName, Holder, ServerMessage};
+use crate::practice::presence::{Attending, Visitor};
 use crate::store::Seat;
 
 impl Conversation<'_> {
@@ -19,11 +20,26 @@ impl Conversation<'_> {
             occupied,
             starts_at: rfc3339(self.me.consultation.window.starts_at),
             expires_at: rfc3339(self.me.consultation.window.expires_at),
+            practice: self.me.inviter.clone(),
         };
         self.socket.send(&waiting).await?;
+        self.show(Some(self.me.knock.clone()));
         self.before_me.clear();
         self.tell_knock(Audience::Everybody, true);
         Ok(())
+    }
+
+    /// Shows the practice's desks that the device waits under a label, or sits.
+    fn show(&mut self, knock: Option<String>) {
+        let me = &self.me;
+        let Some(practice) = &me.consultation.practice else { return };
+        let (consultation, claim, seat, role) =
+            (me.consultation.id.as_str(), me.claim.as_str(), me.seat, me.role);
+        let visitor = Visitor { practice, consultation, claim, seat, role };
+        self.attending = Some(match knock {
+            Some(knock) => Attending::waits(&me.app, &visitor, &knock, self.since),
+            None => Attending::sits(&me.app, &visitor),
+        });
     }
 
     pub(super) fn tell_knock(&self, to: Audience, asks: bool) {
@@ -116,9 +132,11 @@ impl Conversation<'_> {
             holders,
             starts_at: rfc3339(me.consultation.window.starts_at),
             expires_at: rfc3339(me.consultation.window.expires_at),
+            practice: me.inviter.clone(),
         };
         me.tell(Audience::Everybody, Event::KnockGone { knock: me.knock.clone() });
         self.socket.send(&welcome).await?;
+        self.show(None);
         self.tell_here(Audience::Everybody, incarnation, true);
         Ok(())
     }

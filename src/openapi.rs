@@ -1,0 +1,55 @@
+//! The API, described (OpenAPI 3.1), from the handlers themselves.
+
+use axum::Json;
+use axum::response::IntoResponse;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+
+use crate::practice::{data, entrance, me, passkeys, plan, seats, tokens, users, workplaces};
+use crate::{consultation, readiness};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "visavis",
+        description = "Under /api/consultations software plans consultations and gets their codes, with the operator's token or an API token of a practice. \
+            Under /api/practice the practice's own pages work; what they call “wrapped” and “sealed” is made in the browser, and nothing on the server opens it."
+    ),
+    paths(
+        consultation::post, consultation::list, consultation::show, consultation::delete, consultation::reissue,
+        readiness::begin, readiness::report,
+        entrance::salt, entrance::set_up, entrance::rescue, entrance::sign_in,
+        passkeys::sign_in_begin, passkeys::sign_in_finish,
+        me::show, me::password, me::recovery, me::keys, me::sessions, me::end_session,
+        passkeys::list, passkeys::register_begin, passkeys::register_finish, passkeys::remove,
+        users::list, users::create, users::change, users::reset, users::keys, users::withdraw,
+        workplaces::list, workplaces::create, workplaces::rename, workplaces::release, workplaces::withdraw,
+        plan::list, plan::create, plan::show, plan::change, plan::delete, plan::cancel, plan::mail,
+        seats::enter, seats::add, seats::remove, seats::reissue,
+        tokens::list, tokens::create, tokens::remove,
+        data::audit, data::export, data::delete, data::change,
+    ),
+    modifiers(&Tokens)
+)]
+struct Api;
+
+struct Tokens;
+
+impl utoipa::Modify for Tokens {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        for (name, whose) in [
+            ("operator", "The operator's token"),
+            ("software", "An API token of a practice; one with the scope “read” serves GET alone"),
+            ("session", "A session's token, from sign-in"),
+        ] {
+            let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(whose)).build();
+            components.add_security_scheme(name, SecurityScheme::Http(scheme));
+        }
+    }
+}
+
+/// `GET /api/openapi.json`.
+pub async fn document() -> impl IntoResponse {
+    Json(Api::openapi())
+}

@@ -1,0 +1,215 @@
+//! The practice itself: settings, audit trail, export, end (R30, R31).
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::Utc;
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use super::entrance::{By, PracticeView};
+use super::fields::{Asked, Body, line, moment};
+use super::live::Changed;
+use super::me::prove;
+use super::member::Admin;
+use super::note;
+use super::plan::{self, DeskView};
+use crate::App;
+use crate::client::ClientAddress;
+use crate::error::{Error, Problem};
+use crate::signaling::attendance;
+use crate::store::{AuditLine, Practice, Which};
+
+/// Days that consultations stay after their end, unless the practice says otherwise (R31).
+pub const RETENTION_DAYS: i64 = 30;
+
+/// New settings; what is missing stays.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewSettings {
+    /// What patients read.
+    #[schema(max_length = 120)]
+    name: Option<String>,
+    /// What patients dial; empty: nothing.
+    #[schema(max_length = 40)]
+    phone: Option<String>,
+    /// IANA name.
+    #[schema(max_length = 64)]
+    time_zone: Option<String>,
+    /// 1 to 89.
+    #[schema(minimum = 1, maximum = 89)]
+    retention_days: Option<i64>,
+}
+
+/// Change the practice's settings.
+#[utoipa::path(patch, path = "/api/practice", request_body = NewSettings, security(("session" = [])), responses(
+    (status = 200, description = "As they stand now", body = PracticeView),
+    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "Not an admin, or not from here", body = Problem, content_type = "application/problem+json"),
+    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn change(
+    State(app): State<Arc<App>>,
+    Admin(member): Admin,
+    Body(body): Body<NewSettings>,
+) -> Result<Json<PracticeView>, Error> {
+    let mut practice = member.practice;
+    if let Some(name) = body.name {
+        practice.name = line("name", &name, 120)?;
+    }
+    if body.phone.is_some() {
+        practice.phone = phone(body.phone.as_deref())?;
+    }
+    if let Some(zone) = body.time_zone {
+        practice.time_zone = time_zone(&zone)?;
+    }
+    if let Some(days) = body.retention_days {
+        if !(1..=89).contains(&days) {
+            return Err(Error::Invalid("retentionDays: a number from 1 to 89.".to_owned()));
+        }
+        practice.retention_days = days;
+    }
+    app.store.change_practice(&practice).await?;
+    note(&app.store, &practice.id, &member.user.short, "settings-changed", "").await?;
+    app.desk.tell(&practice.id, Changed::Practice);
+    Ok(Json(practice.into()))
+}
+
+/// A telephone number as people write it; an empty one is none.
+pub fn phone(text: Option<&str>) -> Result<Option<String>, Error> {
+    match text.map(str::trim) {
+        None | Some("") => Ok(None),
+        Some(text) => line("phone", text, 40).map(Some),
+    }
+}
+
+/// A time zone's IANA name.
+pub fn time_zone(text: &str) -> Result<String, Error> {
+    let zone = Tz::from_str(text.trim());
+    let zone = zone.map_err(|_| Error::Invalid("timeZone: a name like Europe/Berlin.".to_owned()))?;
+    Ok(zone.name().to_owned())
+}
+
+/// The practice's time zone.
+pub fn zone(practice: &Practice) -> Result<Tz, Error> {
+    Tz::from_str(&practice.time_zone).map_err(|_| {
+        Error::Invalid("The practice's time zone is unknown to this version. Set it anew.".to_owned())
+    })
+}
+
+/// Which lines of the audit trail.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Page {
+    before: Option<String>,
+    limit: Option<i64>,
+}
+
+/// A line of the audit trail.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct AuditView {
+    id: String,
+    at: String,
+    /// A user's short name, an API token's name, or `-`.
+    actor: String,
+    /// What was done.
+    what: String,
+    /// To what: an id or a name.
+    about: String,
+}
+
+fn view(line: AuditLine) -> AuditView {
+    AuditView { id: line.id, at: moment(line.at), actor: line.actor, what: line.what, about: line.about }
+}
+
+/// Who did what, the newest first, without a word about patients.
+#[utoipa::path(get, path = "/api/practice/audit", security(("session" = [])), params(
+    ("before" = Option<String>, Query, description = "Older than the line with this id"),
+    ("limit" = Option<i64>, Query, description = "At most so many, 1 to 1000; 100 if missing", minimum = 1, maximum = 1000),
+), responses(
+    (status = 200, description = "The newest first", body = [AuditView]),
+    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "Not an admin, or not from here", body = Problem, content_type = "application/problem+json"),
+    (status = 422, description = "The query is not understood", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn audit(
+    State(app): State<Arc<App>>,
+    Admin(member): Admin,
+    Asked(page): Asked<Page>,
+) -> Result<Json<Vec<AuditView>>, Error> {
+    let limit = page.limit.unwrap_or(100);
+    let before = page.before.as_deref();
+    let plain = before.is_none_or(|id| {
+        id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    });
+    if !(1..=1000).contains(&limit) || !plain {
+        return Err(Error::Invalid("limit: a number from 1 to 1000; before: the id of a line.".to_owned()));
+    }
+    let lines = app.store.audit(&member.practice.id, before, limit).await?;
+    Ok(Json(lines.into_iter().map(view).collect()))
+}
+
+/// Everything that is stored of a practice. What its pages sealed is as it lies: only they can open it.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Export {
+    practice: PracticeView,
+    consultations: Vec<DeskView>,
+    audit: Vec<AuditView>,
+}
+
+/// Everything that is stored of the practice.
+#[utoipa::path(get, path = "/api/practice/export", security(("session" = [])), responses(
+    (status = 200, description = "As it lies", body = Export),
+    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "Not an admin, or not from here", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn export(State(app): State<Arc<App>>, Admin(member): Admin) -> Result<Json<Export>, Error> {
+    let (practice, now) = (member.practice, Utc::now().timestamp_millis());
+    let mut planned = app.store.planned_list(&practice.id, Which::Coming, None, i64::MAX, now).await?;
+    planned.extend(app.store.planned_list(&practice.id, Which::Past, None, i64::MAX, now).await?);
+    let consultations = plan::with_seats(&app, planned).await?;
+    let audit = app.store.audit(&practice.id, None, i64::MAX).await?.into_iter().map(view).collect();
+    note(&app.store, &practice.id, &member.user.short, "exported", "").await?;
+    Ok(Json(Export { practice: practice.into(), consultations, audit }))
+}
+
+/// The admin's proof.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Deletion {
+    /// What the password derives.
+    #[schema(max_length = 128)]
+    secret: String,
+}
+
+/// Delete the practice and everything of it, at once. Its pages are closed.
+#[utoipa::path(post, path = "/api/practice/delete", request_body = Deletion, security(("session" = [])), responses(
+    (status = 204, description = "Deleted"),
+    (status = 401, description = "No session, or the password is wrong", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "Not an admin, or not from here", body = Problem, content_type = "application/problem+json"),
+    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
+    (status = 429, description = "Too many attempts", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    ClientAddress(address): ClientAddress,
+    Admin(member): Admin,
+    Body(body): Body<Deletion>,
+) -> Result<StatusCode, Error> {
+    super::entrance::secrets(&[("secret", &body.secret)])?;
+    prove(&app, address, &member, By::Password, body.secret).await?;
+    let now = Utc::now().timestamp_millis();
+    for planned in app.store.planned_list(&member.practice.id, Which::Coming, None, i64::MAX, now).await? {
+        attendance::revoke(&app, &planned.id).await?;
+    }
+    app.store.delete_practice(&member.practice.id).await?;
+    app.desk.tell_sessions(&member.practice.id);
+    Ok(StatusCode::NO_CONTENT)
+}

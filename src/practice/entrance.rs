@@ -1,0 +1,520 @@
+//! The door of the desk: the salt, the one-time links, and signing in. Wrong practice, wrong user and wrong password get the same answer after the same
+//! work (R53).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use chrono::{Duration, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::fields::{Body, fold, line, moment, opaque, short};
+use super::member::{Member, UserRole};
+use super::{data, new_id, note, password};
+use crate::App;
+use crate::client::ClientAddress;
+use crate::error::{Error, Problem};
+use crate::keys::{random_128, token_hash};
+use crate::limit::Attempt;
+use crate::store::{Credentials, KeyFor, Practice, User, Workplace};
+
+/// A day's work and a bit. A tab that closes forgets its session earlier.
+const SESSION: Duration = Duration::hours(12);
+/// A derived secret: 32 bytes as base64url, and some room for another way of deriving.
+const SECRET_CHARACTERS: usize = 128;
+/// A wrapped key or private half.
+pub const WRAPPED_CHARACTERS: usize = 512;
+
+/// Two names.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Names {
+    /// The practice's short name.
+    #[schema(max_length = 100)]
+    practice: String,
+    /// The user's short name.
+    #[schema(max_length = 100)]
+    user: String,
+}
+
+/// What a password is stretched with.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Salt {
+    /// 16 bytes, base64url.
+    salt: String,
+}
+
+/// What a password is stretched with: the same for these names at any time, whether or not anybody bears them.
+#[utoipa::path(post, path = "/api/practice/salt", request_body = Names, responses(
+    (status = 200, description = "16 bytes", body = Salt),
+    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn salt(State(app): State<Arc<App>>, Body(names): Body<Names>) -> Result<Json<Salt>, Error> {
+    Ok(Json(Salt { salt: app.keys.password_salt(&fold(&names.practice), &fold(&names.user)) }))
+}
+
+/// A session as its page keeps it.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Signed {
+    /// Shown once; missing where a session asks about itself.
+    pub token: Option<String>,
+    /// RFC 3339.
+    pub expires_at: String,
+    /// The practice.
+    pub practice: PracticeView,
+    /// The user, with what their password opens.
+    pub user: SelfView,
+    /// This browser, if it is a workplace.
+    pub workplace: Option<WorkplaceView>,
+    /// This browser's token, shown once when a practice is set up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workplace_token: Option<String>,
+    /// A mail server is configured.
+    pub mail: bool,
+    /// Passkeys are possible under this address.
+    pub passkeys: bool,
+    /// Minutes before the start in which codes open the waiting room.
+    pub lead_minutes: i64,
+}
+
+/// A practice as its members see it.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PracticeView {
+    id: String,
+    short: String,
+    name: String,
+    phone: Option<String>,
+    time_zone: String,
+    key_version: i64,
+    retention_days: i64,
+}
+
+impl From<Practice> for PracticeView {
+    fn from(practice: Practice) -> Self {
+        let Practice { id, short, name, phone, time_zone, key_version, retention_days } = practice;
+        Self { id, short, name, phone, time_zone, key_version, retention_days }
+    }
+}
+
+/// The user behind a session.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SelfView {
+    id: String,
+    short: String,
+    role: String,
+    public_key: String,
+    by_password: String,
+    by_recovery: Option<String>,
+    must_change: bool,
+    keys: Vec<KeyFor>,
+}
+
+/// The browser behind a session.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkplaceView {
+    id: String,
+    name: String,
+    state: WorkplaceState,
+    keys: Vec<KeyFor>,
+}
+
+/// Whether a workplace may be used.
+#[derive(Clone, Copy, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum WorkplaceState {
+    /// Somebody must release it first.
+    Waiting,
+    /// It may.
+    Released,
+}
+
+impl WorkplaceState {
+    /// By the row.
+    pub fn of(workplace: &Workplace) -> Self {
+        if workplace.released_at.is_some() { Self::Released } else { Self::Waiting }
+    }
+}
+
+/// Everything a page needs of its session.
+pub async fn view(app: &App, member: Member) -> Result<Signed, Error> {
+    let Member { practice, user, session, workplace } = member;
+    let keys = app.store.user_keys(&user.id).await?;
+    let workplace = match workplace {
+        None => None,
+        Some(workplace) => Some(WorkplaceView {
+            state: WorkplaceState::of(&workplace),
+            keys: app.store.workplace_keys(&workplace.id).await?,
+            id: workplace.id,
+            name: workplace.name,
+        }),
+    };
+    let User { id, short, role, public_key, by_password, by_recovery, must_change, .. } = user;
+    let must_change = must_change != 0;
+    Ok(Signed {
+        token: None,
+        expires_at: moment(session.expires_at),
+        practice: practice.into(),
+        user: SelfView { id, short, role, public_key, by_password, by_recovery, must_change, keys },
+        workplace,
+        workplace_token: None,
+        mail: app.desk.mailer.is_some(),
+        passkeys: app.desk.webauthn.is_some(),
+        lead_minutes: app.config.lead_minutes,
+    })
+}
+
+/// Begins a session for a user at a browser.
+pub async fn begin(
+    app: &App,
+    user: &User,
+    workplace: Option<&Workplace>,
+    what: &str,
+) -> Result<Signed, Error> {
+    let now = Utc::now();
+    let (token, id) = (random_128(), new_id());
+    let expires_at = (now + SESSION).timestamp_millis();
+    let names = [token_hash(&token), id, user.id.clone()];
+    let workplace_id = workplace.map(|workplace| workplace.id.as_str());
+    app.store
+        .begin_session(names.each_ref().map(String::as_str), workplace_id, now.timestamp_millis(), expires_at)
+        .await?;
+    note(&app.store, &user.practice, &user.short, what, workplace_id.unwrap_or_default()).await?;
+    let member = Member::of_token(app, &token).await?;
+    Ok(Signed { token: Some(token), ..view(app, member).await? })
+}
+
+/// A first user, or one who begins anew.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SetUp {
+    /// The secret of the one-time link.
+    #[schema(max_length = 100)]
+    link: String,
+    /// The practice's short name; it never changes.
+    #[schema(max_length = 100)]
+    practice: String,
+    /// What patients read.
+    #[schema(max_length = 120)]
+    name: String,
+    /// What patients dial.
+    #[schema(max_length = 40)]
+    phone: Option<String>,
+    /// IANA name.
+    #[schema(max_length = 64, example = "Europe/Berlin")]
+    time_zone: String,
+    /// The first user's short name.
+    #[schema(max_length = 100)]
+    user: String,
+    /// `admin`, or `head` for a doctor.
+    role: UserRole,
+    /// What the password derives.
+    #[schema(max_length = 128)]
+    secret: String,
+    /// What the recovery key derives.
+    #[schema(max_length = 128)]
+    recovery_secret: String,
+    /// The user's public key.
+    #[schema(max_length = 512)]
+    public_key: String,
+    /// The private half, wrapped by the password.
+    #[schema(max_length = 512)]
+    by_password: String,
+    /// The private half, wrapped by the recovery key.
+    #[schema(max_length = 512)]
+    by_recovery: String,
+    /// The practice's key, version 1, sealed for the user.
+    #[schema(max_length = 512)]
+    practice_key: String,
+    /// This browser, released at once.
+    workplace: FirstWorkplace,
+}
+
+/// The browser at which a practice is set up.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FirstWorkplace {
+    /// What people call it.
+    #[schema(max_length = 60)]
+    name: String,
+    /// Its public key.
+    #[schema(max_length = 512)]
+    public_key: String,
+    /// The practice's key, version 1, sealed for it.
+    #[schema(max_length = 512)]
+    practice_key: String,
+}
+
+/// Set a practice up with the operator's one-time link.
+#[utoipa::path(post, path = "/api/practice/set-up", request_body = SetUp, responses(
+    (status = 201, description = "The practice, its admin and this workplace, signed in", body = Signed),
+    (status = 404, description = "The link is unknown, used or too old", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "The practice's short name is taken", body = Problem, content_type = "application/problem+json"),
+    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn set_up(
+    State(app): State<Arc<App>>,
+    Body(body): Body<SetUp>,
+) -> Result<impl IntoResponse, Error> {
+    let now = Utc::now().timestamp_millis();
+    let practice = Practice {
+        id: new_id(),
+        short: short("practice", &body.practice)?,
+        name: line("name", &body.name, 120)?,
+        phone: data::phone(body.phone.as_deref())?,
+        time_zone: data::time_zone(&body.time_zone)?,
+        key_version: 1,
+        retention_days: data::RETENTION_DAYS,
+    };
+    let user = short("user", &body.user)?;
+    let workplace_name = line("workplace.name", &body.workplace.name, 60)?;
+    if !body.role.keeps() {
+        return Err(Error::Invalid("role: the first user is admin or head.".to_owned()));
+    }
+    secrets(&[("secret", &body.secret), ("recoverySecret", &body.recovery_secret)])?;
+    for (field, text) in [
+        ("publicKey", &body.public_key),
+        ("byPassword", &body.by_password),
+        ("byRecovery", &body.by_recovery),
+        ("practiceKey", &body.practice_key),
+        ("workplace.publicKey", &body.workplace.public_key),
+        ("workplace.practiceKey", &body.workplace.practice_key),
+    ] {
+        opaque(field, text, WRAPPED_CHARACTERS)?;
+    }
+    let password_hash = password::hash(&app.desk.hashing, body.secret).await;
+    let recovery_hash = password::hash(&app.desk.hashing, body.recovery_secret).await;
+    if app.store.practice_named(&practice.short).await?.is_some() {
+        return Err(taken());
+    }
+    app.store
+        .use_link(&token_hash(&body.link), "set-up", now)
+        .await?
+        .ok_or(Error::NotFound("set-up link"))?;
+    if !app.store.create_practice(&practice, now).await? {
+        return Err(taken());
+    }
+    let id = new_id();
+    let credentials = Credentials {
+        password_hash: &password_hash,
+        recovery_hash: Some(&recovery_hash),
+        public_key: &body.public_key,
+        by_password: &body.by_password,
+        by_recovery: Some(&body.by_recovery),
+        must_change: false,
+    };
+    let key = |wrapped: String| [KeyFor { version: 1, wrapped }];
+    let row = [practice.id.as_str(), &id, &user, body.role.as_str()];
+    app.store.create_user(row, &credentials, &key(body.practice_key), now).await?;
+    let (token, workplace) = (
+        random_128(),
+        Workplace {
+            id: new_id(),
+            practice: practice.id.clone(),
+            name: workplace_name,
+            public_key: body.workplace.public_key,
+            requested_by: user.clone(),
+            created_at: now,
+            released_at: Some(now),
+            released_by: Some(user.clone()),
+            last_seen_at: None,
+        },
+    );
+    app.store.create_workplace(&workplace, &token_hash(&token)).await?;
+    let keys = key(body.workplace.practice_key);
+    app.store.release_workplace(&practice.id, &workplace.id, &user, &keys, now).await?;
+    let user = app.store.user(&practice.id, &id).await?.ok_or(Error::NotFound("user"))?;
+    let signed = begin(&app, &user, Some(&workplace), "set-up").await?;
+    Ok((StatusCode::CREATED, Json(Signed { workplace_token: Some(token), ..signed })))
+}
+
+fn taken() -> Error {
+    Error::Conflict("taken", "This short name is taken. Choose another.")
+}
+
+/// A new password and pair for a user who lost both, by the operator's one-time link. The practice's key comes from a workplace or a colleague.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rescue {
+    /// The secret of the one-time link.
+    #[schema(max_length = 100)]
+    link: String,
+    /// The practice's short name.
+    #[schema(max_length = 100)]
+    practice: String,
+    /// The user's short name.
+    #[schema(max_length = 100)]
+    user: String,
+    /// What the password derives.
+    #[schema(max_length = 128)]
+    secret: String,
+    /// What the recovery key derives.
+    #[schema(max_length = 128)]
+    recovery_secret: String,
+    /// The user's public key.
+    #[schema(max_length = 512)]
+    public_key: String,
+    /// The private half, wrapped by the password.
+    #[schema(max_length = 512)]
+    by_password: String,
+    /// The private half, wrapped by the recovery key.
+    #[schema(max_length = 512)]
+    by_recovery: String,
+}
+
+/// Give a user access again with the operator's one-time link: access, not the names (R36).
+#[utoipa::path(post, path = "/api/practice/rescue", request_body = Rescue, responses(
+    (status = 201, description = "Signed in, without the practice's key", body = Signed),
+    (status = 404, description = "The link is unknown, used, too old or for somebody else", body = Problem, content_type = "application/problem+json"),
+    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn rescue(
+    State(app): State<Arc<App>>,
+    Body(body): Body<Rescue>,
+) -> Result<impl IntoResponse, Error> {
+    secrets(&[("secret", &body.secret), ("recoverySecret", &body.recovery_secret)])?;
+    for (field, text) in [
+        ("publicKey", &body.public_key),
+        ("byPassword", &body.by_password),
+        ("byRecovery", &body.by_recovery),
+    ] {
+        opaque(field, text, WRAPPED_CHARACTERS)?;
+    }
+    let password_hash = password::hash(&app.desk.hashing, body.secret).await;
+    let recovery_hash = password::hash(&app.desk.hashing, body.recovery_secret).await;
+    let unknown = || Error::NotFound("rescue link for this user");
+    let user = app.store.user_named(&fold(&body.practice), &fold(&body.user)).await?.ok_or_else(unknown)?;
+    let link = token_hash(&body.link);
+    // Looked at before it is used up: a mistyped name shall not cost the link.
+    if app.store.link_user(&link).await? != Some(user.id.clone()) {
+        return Err(unknown());
+    }
+    app.store.use_link(&link, "rescue", Utc::now().timestamp_millis()).await?.ok_or_else(unknown)?;
+    let credentials = Credentials {
+        password_hash: &password_hash,
+        recovery_hash: Some(&recovery_hash),
+        public_key: &body.public_key,
+        by_password: &body.by_password,
+        by_recovery: Some(&body.by_recovery),
+        must_change: false,
+    };
+    app.store.replace_pair(&user.id, &credentials, &[]).await?;
+    let user = app.store.user(&user.practice, &user.id).await?.ok_or_else(unknown)?;
+    Ok((StatusCode::CREATED, Json(begin(&app, &user, None, "rescue").await?)))
+}
+
+/// By what somebody signs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum By {
+    /// What the password derives.
+    Password,
+    /// What the recovery key derives.
+    Recovery,
+}
+
+/// Signing in.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignIn {
+    /// The practice's short name.
+    #[schema(max_length = 100)]
+    practice: String,
+    /// The user's short name.
+    #[schema(max_length = 100)]
+    user: String,
+    /// What the password or the recovery key derives.
+    #[schema(max_length = 128)]
+    secret: String,
+    /// Which of both.
+    by: By,
+    /// This browser's token, if it is a workplace.
+    #[schema(max_length = 100)]
+    workplace: Option<String>,
+}
+
+/// Sign in.
+#[utoipa::path(post, path = "/api/practice/sign-in", request_body = SignIn, responses(
+    (status = 200, description = "Signed in", body = Signed),
+    (status = 401, description = "Wrong practice, user or password: one answer", body = Problem, content_type = "application/problem+json"),
+    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
+    (status = 429, description = "Too many attempts; Retry-After says when", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn sign_in(
+    State(app): State<Arc<App>>,
+    ClientAddress(address): ClientAddress,
+    Body(body): Body<SignIn>,
+) -> Result<Json<Signed>, Error> {
+    secrets(&[("secret", &body.secret)])?;
+    let (practice, user) = (fold(&body.practice), fold(&body.user));
+    let workplace = match &body.workplace {
+        Some(token) => app.store.workplace_of(&practice, &token_hash(token)).await?,
+        None => None,
+    };
+    let budget = Budget::take(&app, address, workplace.as_ref(), &format!("{practice}\0{user}"))?;
+    let user = app.store.user_named(&practice, &user).await?;
+    let stored = user.as_ref().and_then(|user| match body.by {
+        By::Password => Some(user.password_hash.clone()),
+        By::Recovery => user.recovery_hash.clone(),
+    });
+    let fits = password::fits(&app.desk.hashing, body.secret, stored).await;
+    let user = user.filter(|_| fits).ok_or(Error::SignIn)?;
+    budget.give_back(&app);
+    let what = if body.by == By::Password { "sign-in" } else { "recovery" };
+    Ok(Json(begin(&app, &user, workplace.as_ref(), what).await?))
+}
+
+/// What an attempt was taken out of.
+pub struct Budget {
+    kind: Attempt,
+    whose: Vec<u8>,
+    address: Vec<u8>,
+}
+
+impl Budget {
+    /// Takes one attempt, or refuses it. A released workplace weighs by itself, everybody else on the account and on their address.
+    pub fn take(
+        app: &App,
+        address: IpAddr,
+        workplace: Option<&Workplace>,
+        account: &str,
+    ) -> Result<Self, Error> {
+        let now = Instant::now();
+        let released = workplace.filter(|workplace| workplace.released_at.is_some());
+        let (kind, whose) = match released {
+            Some(workplace) => (Attempt::Workplace, workplace.id.as_bytes()),
+            None => (Attempt::Account, account.as_bytes()),
+        };
+        let address = address.to_string().into_bytes();
+        let attempts = &app.desk.attempts;
+        let refuse = |wait: std::time::Duration| Error::TooMany(wait.as_secs() + 1);
+        if released.is_none() {
+            attempts.take(Attempt::Address, &address, now).map_err(refuse)?;
+        }
+        attempts.take(kind, whose, now).map_err(refuse)?;
+        Ok(Self { kind, whose: whose.to_vec(), address })
+    }
+
+    /// The attempt was right.
+    pub fn give_back(&self, app: &App) {
+        app.desk.attempts.give_back(self.kind, &self.whose);
+        if !matches!(self.kind, Attempt::Workplace) {
+            app.desk.attempts.give_back(Attempt::Address, &self.address);
+        }
+    }
+}
+
+/// Derived secrets are of a browser's making.
+pub fn secrets(fields: &[(&str, &String)]) -> Result<(), Error> {
+    fields.iter().try_for_each(|(field, secret)| opaque(field, secret, SECRET_CHARACTERS))
+}

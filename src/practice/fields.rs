@@ -1,0 +1,106 @@
+//! What comes in a body, a path or a query: read, bounded, and refused with the field's name.
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::request::Parts;
+use chrono::{DateTime, TimeZone, Utc};
+use serde::de::DeserializeOwned;
+
+use crate::access::rfc3339;
+use crate::error::Error;
+
+/// A JSON body; whatever is wrong with it is a 422 that says so.
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        let body = Json::from_request(request, state).await;
+        let Json(body) =
+            body.map_err(|rejection: JsonRejection| Error::Invalid(format!("{}.", rejection.body_text())))?;
+        Ok(Self(body))
+    }
+}
+
+/// Parts of the path; what cannot be one of ours leads nowhere.
+pub struct At<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for At<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let path = Path::from_request_parts(parts, state).await;
+        path.map(|Path(path)| Self(path)).map_err(|_| Error::NotFound("entry"))
+    }
+}
+
+/// The query.
+pub struct Asked<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let query = Query::from_request_parts(parts, state).await;
+        query
+            .map(|Query(query)| Self(query))
+            .map_err(|rejection: QueryRejection| Error::Invalid(format!("{}.", rejection.body_text())))
+    }
+}
+
+/// The short name of a practice or a user: what the salt hangs on, so written in one way only.
+pub fn short(field: &str, typed: &str) -> Result<String, Error> {
+    let name = fold(typed);
+    let fits = (1..=40).contains(&name.chars().count())
+        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-'));
+    fits.then_some(name).ok_or_else(|| {
+        Error::Invalid(format!(
+            "{field}: 1 to 40 letters, digits, dots, dashes and underscores, without spaces."
+        ))
+    })
+}
+
+/// A typed name in the one way of writing it. For sign-in: a name that cannot be one is simply unknown.
+pub fn fold(typed: &str) -> String {
+    typed.trim().to_lowercase()
+}
+
+/// A line of text for people.
+pub fn line(field: &str, text: &str, most: usize) -> Result<String, Error> {
+    let text = text.trim();
+    let fits = (1..=most).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| Error::Invalid(format!("{field}: 1 to {most} characters on one line.")))
+}
+
+/// Ciphertext or a key of a browser's making: base64url, perhaps with a dot between its parts.
+pub fn opaque(field: &str, text: &str, most: usize) -> Result<(), Error> {
+    let fits = (1..=most).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+    fits.then_some(()).ok_or_else(|| Error::Invalid(format!("{field}: 1 to {most} characters of base64url.")))
+}
+
+/// A moment of the store, as answers show it.
+pub fn moment(millis: i64) -> String {
+    rfc3339(at(millis))
+}
+
+/// A moment of the store.
+pub fn at(millis: i64) -> DateTime<Utc> {
+    Utc.timestamp_millis_opt(millis).single().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_names_are_trimmed_and_know_no_case() {
+        assert_eq!(short("user", "  Dr.Müller ").unwrap(), "dr.müller");
+        assert!(short("user", "a b").is_err());
+        assert!(short("user", "").is_err());
+        assert!(short("user", &"a".repeat(41)).is_err());
+    }
+}
