@@ -39,8 +39,23 @@ export function problem(text, length = LENGTH) {
 
 /** A recovery key: 155 random bits and the check symbol, in groups of four. */
 export function newRecoveryKey() {
-  const values = [...crypto.getRandomValues(new Uint8Array(RECOVERY_LENGTH - 1))].map((byte) => byte & 31);
-  return format([...values, checkValue(values)].map((value) => SYMBOLS[value]).join(""));
+  const values = random(RECOVERY_LENGTH - 1);
+  return spell([...values, checkValue(values)]);
+}
+
+/** A password for the first time, to be read out and typed: 60 random bits in groups of four. */
+export function newInitialPassword() {
+  return spell(random(LENGTH)).toLowerCase();
+}
+
+/** @param {number} count */
+function random(count) {
+  return [...crypto.getRandomValues(new Uint8Array(count))].map((byte) => byte & 31);
+}
+
+/** @param {number[]} values */
+function spell(values) {
+  return format(values.map((value) => SYMBOLS[value]).join(""));
 }
 
 /**

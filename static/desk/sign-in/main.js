@@ -59,18 +59,18 @@ async function start() {
 
 /** What the user does. @param {Action} action */
 function act(action) {
-  const values = action.values ?? {};
-  if (action.type in FORMS) {
+  const { type, form = type, values } = action;
+  if (form in FORMS) {
     if (state.busy) return;
     const trouble = check(values);
     if (trouble) return dispatch({ type: "trouble", trouble });
-    const { known, submit } = FORMS[action.type];
+    const { known, submit } = FORMS[form];
     run(known, () => submit(values));
-  } else if (action.type in STEPS) STEPS[action.type](values);
+  } else if (form in STEPS) STEPS[form]();
   else dispatch(action);
 }
 
-/** What else can be pressed. @type {Record<string, (values: Values) => void>} */
+/** What else can be pressed. @type {Record<string, () => void>} */
 const STEPS = {
   toForgot: () => show("forgot"),
   toSignIn: () => show("signIn"),

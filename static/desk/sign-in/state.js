@@ -3,15 +3,13 @@
  * from their fields to `main.js` and are forgotten there.
  */
 
-import { PASSWORD_MAX } from "../../shared/vault.js";
 import { problem, RECOVERY_LENGTH } from "../../shared/code.js";
+import { checkFresh, checkPassword } from "../passwords.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Action} Action */
 /** @typedef {import("./types.js").Trouble} Trouble */
 
-/** What a new password has at least. More is advised, nothing else is asked. */
-export const PASSWORD_LEAST = 8;
 const SHORT = /^[\p{L}\p{N}._-]{1,40}$/u;
 
 /** @returns {State} */
@@ -80,28 +78,5 @@ export function check(values) {
     const wrong = problem(values.recovery, RECOVERY_LENGTH);
     if (wrong) return { key: `entry.${wrong}`, values: {}, field: "recovery" };
   }
-  for (const field of ["password", "initial"]) {
-    const wrong = field in values ? lengthOf(field, values[field]) : null;
-    if (wrong) return wrong;
-  }
-  return checkNew(values);
-}
-
-/**
- * A new password, typed twice.
- * @param {Record<string, string>} values
- * @returns {Trouble | null}
- */
-export function checkNew({ fresh, again }) {
-  if (fresh === undefined) return null;
-  const wrong = lengthOf("fresh", fresh);
-  if (wrong) return wrong;
-  if ([...fresh].length < PASSWORD_LEAST) return { key: "entry.passwordShort", values: { least: String(PASSWORD_LEAST) }, field: "fresh" };
-  return fresh.normalize("NFC") === again.normalize("NFC") ? null : { key: "entry.passwordDiffers", values: {}, field: "again" };
-}
-
-/** @param {string} field @param {string} password @returns {Trouble | null} */
-function lengthOf(field, password) {
-  if (password === "") return { key: "entry.passwordMissing", values: {}, field };
-  return [...password.normalize("NFC")].length > PASSWORD_MAX ? { key: "entry.passwordLong", values: {}, field } : null;
+  return checkPassword("password", values) ?? checkPassword("initial", values) ?? checkFresh(values);
 }

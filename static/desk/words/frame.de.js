@@ -28,6 +28,17 @@ export default {
   "role.staff": "Praxisteam",
   "role.admin": "Verwaltung",
 
+  "password.missing": "Bitte geben Sie ein Passwort ein.",
+  "password.long": "Dieses Passwort ist länger als 1.024 Zeichen. Bitte nehmen Sie ein kürzeres.",
+  "password.short": "Dieses Passwort ist kurz. Bitte nehmen Sie mindestens {least} Zeichen.",
+  "password.differs": "Die beiden Passwörter sind verschieden. Bitte geben Sie es noch einmal ein.",
+  "password.show": "Anzeigen",
+  "password.hide": "Verbergen",
+  "password.capsLock": "Die Feststelltaste ist an: Sie schreiben groß.",
+  "password.fresh": "Neues Passwort",
+  "password.again": "Neues Passwort, noch einmal",
+  "password.freshHint": "Mindestens acht Zeichen. Gut ist ein kurzer Satz, den nur Sie kennen.",
+
   "trouble.network": "Der Server antwortet nicht. Bitte prüfen Sie die Verbindung und versuchen Sie es noch einmal.",
   "trouble.server": "Beim Server ging etwas schief. Bitte versuchen Sie es gleich noch einmal.",
   "trouble.refused": "Das hat der Server abgelehnt: {detail}",

@@ -28,6 +28,17 @@ export default {
   "role.staff": "Practice team",
   "role.admin": "Administration",
 
+  "password.missing": "Please enter a password.",
+  "password.long": "This password is longer than 1,024 characters. Please take a shorter one.",
+  "password.short": "This password is short. Please take at least {least} characters.",
+  "password.differs": "The two passwords differ. Please enter it once more.",
+  "password.show": "Show",
+  "password.hide": "Hide",
+  "password.capsLock": "Caps lock is on: you write in capitals.",
+  "password.fresh": "New password",
+  "password.again": "New password, once more",
+  "password.freshHint": "At least eight characters. A short sentence that only you know is good.",
+
   "trouble.network": "The server does not answer. Please check the connection and try again.",
   "trouble.server": "Something went wrong on the server. Please try again in a moment.",
   "trouble.refused": "The server refused that: {detail}",

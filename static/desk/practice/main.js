@@ -1,0 +1,174 @@
+/**
+ * Wires the practice's page: what the user does is done by `acts.js`, goes through `reduce` and is drawn. The lists are those of the
+ * section that is open.
+ */
+
+import { call } from "../api.js";
+import { begin, tell } from "../frame.js";
+import { checkWords, fillOwn } from "../keys.js";
+import * as passkeys from "../passkeys.js";
+import { checkFresh, checkPassword } from "../passwords.js";
+import { enter, openVault } from "../session.js";
+import { say } from "../../shared/say.js";
+import { sentenceOf } from "../words.js";
+import { ACTS, Wrong } from "./acts.js";
+import { check, initialState, isAdmin, reduce } from "./state.js";
+import * as view from "./view.js";
+
+/** @typedef {import("../types.js").Session} Session */
+/** @typedef {import("./types.js").Action} Action */
+/** @typedef {import("./types.js").State} State */
+
+const LOOK_MS = 5000;
+const AUDIT_LINES = 100;
+
+let state = initialState();
+let words = /** @type {import("./types.js").Words | null} */ (null);
+let session = /** @type {Session | null} */ (null);
+let vault = /** @type {import("../types.js").Vault | null} */ (null);
+
+start();
+
+async function start() {
+  view.mount(act);
+  addEventListener("hashchange", () => turnTo(location.hash.slice(1)));
+  await begin(["practice"], (loaded) => {
+    words = loaded;
+    dispatch({ type: "language", language: loaded.language });
+    spell();
+  });
+  dispatch({ type: "loaded", webauthn: passkeys.supported() });
+  dispatch({ type: "section", section: location.hash.slice(1) });
+  try {
+    await renew();
+    await fillOwn(/** @type {Session} */ (session), vault);
+  } catch (error) {
+    return dispatch({ type: "failed", trouble: { ...sentenceOf(error), field: null } });
+  }
+  setInterval(look, LOOK_MS);
+}
+
+/** What the user does: a form, a button that acts at once, a button that opens its dialog, or something for this page alone. @param {Action} action */
+function act(action) {
+  const { type, form, id, name, values } = action;
+  if (type === "submit") return submit(form, values);
+  if (AT_ONCE.has(type)) return void perform(type, id, name, {});
+  if (type in ACTS) return dispatch({ type: "dialog", kind: type, id, name });
+  if (type in HERE) return HERE[type]();
+  dispatch(action);
+}
+
+/** Buttons that need no question. */
+const AT_ONCE = new Set(["release", "refuse", "giveKeys", "endSession"]);
+
+/** @type {Record<string, () => void>} */
+const HERE = {
+  reload: () => location.reload(),
+  print: () => print(),
+  copy,
+  auditMore: () => run({}, () => moreAudit(false)),
+};
+
+/** A form, whatever it is about. @param {string} form @param {Record<string, string>} values */
+function submit(form, values) {
+  if (state.busy) return;
+  const trouble = check(values) ?? checkPassword("password", values) ?? checkFresh(values);
+  if (trouble) return dispatch({ type: "trouble", trouble });
+  perform(form, state.dialog?.id ?? "", state.dialog?.name ?? "", values);
+}
+
+/** @param {string} type @param {string} id @param {string} name @param {Record<string, string>} values */
+async function perform(type, id, name, values) {
+  const { known = {}, act: deed } = ACTS[type];
+  await run(known, () => deed({
+    values, id, name, vault, renew, load,
+    session: /** @type {Session} */ (session),
+    state: () => state,
+    show: (dialog) => dispatch({ type: "dialog", ...dialog }),
+    tell: (key, holes = {}) => words && tell(say(words, key, holes)),
+  }));
+}
+
+/**
+ * Something that takes a moment and may be refused.
+ * @param {Record<string, string | [string, string]>} known
+ * @param {() => Promise<void>} what
+ */
+async function run(known, what) {
+  if (state.busy) return;
+  dispatch({ type: "busy" });
+  try {
+    await what();
+    dispatch({ type: "done" });
+  } catch (error) {
+    if (error instanceof Wrong) return dispatch({ type: "trouble", trouble: error.trouble });
+    const kind = /** @type {any} */ (error).kind;
+    if (kind === "session") return; // the sign-in page opens
+    if (!kind) console.warn("visavis:", error instanceof Error ? `${error.name}: ${error.message}` : "unknown trouble");
+    if (kind === "recipients" || kind === "not-found") await load().catch(() => {});
+    const own = known[kind];
+    const [key, field] = Array.isArray(own) ? own : [own, null];
+    dispatch({ type: "trouble", trouble: { ...sentenceOf(error, key ? { [kind]: key } : {}), field } });
+  }
+}
+
+/** Session, vault and lists, anew. @returns {Promise<Session>} */
+async function renew() {
+  session = await enter();
+  vault = await openVault(session);
+  dispatch({ type: "entered", session, held: [...(vault?.keys.keys() ?? [])] });
+  await load();
+  return session;
+}
+
+/** The lists of the section that is open; people and workplaces always, for whoever stays gets the next key. */
+async function load() {
+  const admin = isAdmin(session);
+  const own = state.section === "own";
+  const [users, workplaces, sessions, keys, tokens] = await Promise.all([
+    call("GET", "users"),
+    call("GET", "workplaces"),
+    own ? call("GET", "sessions") : state.sessions,
+    own ? call("GET", "passkeys") : state.passkeys,
+    admin && state.section === "software" ? call("GET", "tokens") : state.tokens,
+  ]);
+  dispatch({ type: "loaded", users, workplaces, sessions, passkeys: keys, tokens });
+  spell();
+  if (admin && state.section === "audit") await moreAudit(true);
+}
+
+/** @param {boolean} first */
+async function moreAudit(first) {
+  const before = first ? "" : `&before=${state.audit.at(-1)?.id}`;
+  const lines = await call("GET", `audit?limit=${AUDIT_LINES}${before}`);
+  dispatch({ type: "auditLines", lines, more: lines.length === AUDIT_LINES, first });
+}
+
+/** Who waits may come at any time. */
+async function look() {
+  if (state.section !== "workplaces" || state.busy || state.dialog || document.hidden) return;
+  await load().catch(() => {}); // the next look will tell
+}
+
+/** @param {string} section */
+function turnTo(section) {
+  dispatch({ type: "section", section });
+  run({}, load);
+}
+
+/** The words of each workplace that waits. */
+async function spell() {
+  for (const { id, state: waits, publicKey } of state.workplaces) {
+    if (waits === "waiting" && session && !state.checkWords[id]) dispatch({ type: "checkWords", id, words: await checkWords(publicKey, session.practice.id, state.language) });
+  }
+}
+
+async function copy() {
+  await navigator.clipboard.writeText(state.dialog?.secret ?? "").then(() => words && tell(words["common.copied"]), () => {}); // it can be selected
+}
+
+/** @param {Action} action */
+function dispatch(action) {
+  state = reduce(state, action);
+  if (words) view.render(state, words);
+}
