@@ -45,9 +45,11 @@ function draw(sheet) {
   document.title = sheet.name; // the name of the file, if it is printed into one
   el.sheet.lang = sheet.language;
   for (const element of all("[data-say]", el.sheet)) put(element, tell(element.dataset.say ?? ""));
-  for (const element of all("[data-fact]", el.sheet)) put(element, { host: sheet.host, date: sheet.date, phone: sheet.phone }[element.dataset.fact ?? ""]);
+  for (const element of all("[data-fact]", el.sheet)) put(element, { date: sheet.date, phone: sheet.phone }[element.dataset.fact ?? ""]);
   for (const element of all(".call")) element.hidden = !sheet.phone;
   put(el.practice, sheet.practice);
+  // A long name is broken where it has a dot.
+  el.host.replaceChildren(...sheet.host.split(/(?<=\.)/).flatMap((part) => [part, document.createElement("wbr")]));
   put(el.code, sheet.code.replaceAll("-", " "));
   drawQr(sheet.link, tell);
   el.sheet.hidden = false;
