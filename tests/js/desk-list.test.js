@@ -114,6 +114,15 @@ test("an_older_answer_that_comes_late_changes_nothing", () => {
   assert.equal(state.entries.get("a")?.desk.revision, 3);
 });
 
+test("what_a_new_list_does_not_have_any_more_goes_and_only_with_the_last_page", () => {
+  let state = listed(desk("a", "2026-11-25T09:00:00Z"), desk("b", "2026-11-25T10:00:00Z"));
+  state = walk(state, { type: "page", consultations: [desk("past", "2026-11-20T09:00:00Z")], past: true, last: true, ids: ["past"] });
+  assert.deepEqual([...state.entries.keys()], ["a", "b", "past"], "the past is a list of its own");
+  const page = { type: "page", consultations: [desk("b", "2026-11-25T10:00:00Z")], past: false };
+  assert.equal(walk(state, { ...page, last: false, ids: ["b"] }).entries.size, 3);
+  assert.deepEqual([...walk(state, { ...page, last: true, ids: ["b"] }).entries.keys()], ["b", "past"]);
+});
+
 test("what_was_typed_stays_while_its_record_is_not_saved_yet", () => {
   const facts = { ...noFacts(), name: "Maria" };
   let state = walk(listed(), { type: "stored", desk: desk("a", "2026-11-25T09:00:00Z"), facts }, { type: "unsaved", id: "a" });
@@ -217,13 +226,13 @@ test("a_knock_is_announced_by_name_once_and_counted_in_silence_during_the_own_ca
   let state = named(listed(desk("a", "2026-11-25T09:00:00Z"), desk("b", "2026-11-25T09:20:00Z")), { a: "Maria" });
   state = walk(state, { type: "waiting", ...knock("k", "a") });
   assert.deepEqual([state.announcement?.key, state.announcement?.values.name], ["list.knocks", "Maria"]);
-  const said = state.announcement?.id;
+  const said = state.announcement;
   state = walk(state, { type: "state", waiting: [knock("k", "a")], calls: [] });
-  assert.equal(state.announcement?.id, said, "a socket that is opened again says nothing new");
+  assert.equal(state.announcement, said, "a socket that is opened again says nothing new");
   state = walk(state, { type: "call", consultation: "a", seats: [1, 2] });
   assert.equal(inCall(state), false, "a colleague's call is not ours");
   state = walk(state, { type: "entered", id: "a", link: "/#K" }, { type: "waiting", ...knock("l", "b") });
-  assert.deepEqual([inCall(state), state.announcement?.id, state.waiting.length], [true, said, 2]);
+  assert.deepEqual([inCall(state), state.announcement, state.waiting.length], [true, said, 2]);
   state = walk(state, { type: "call", consultation: "a", seats: [2] });
   assert.equal(inCall(state), false, "the doctor has left");
 });
@@ -248,7 +257,7 @@ function desk(id, startsAt) {
     id,
     startsAt,
     opensAt: startsAt,
-    expiresAt: startsAt,
+    expiresAt: new Date(Date.parse(startsAt) + 24 * 3_600_000).toISOString(),
     durationMinutes: 20,
     state: "planned",
     relayedOnly: false,
@@ -269,7 +278,7 @@ function knock(id, consultation, since = "2026-11-25T08:20:00Z") {
 
 /** @param {import("../../static/desk/types.js").Desk[]} consultations */
 function listed(...consultations) {
-  return walk(initialState(), { type: "session", session, now: NOW }, { type: "page", consultations, past: false, last: true });
+  return walk(initialState(), { type: "session", session, now: NOW }, { type: "page", consultations, past: false, last: true, ids: consultations.map(({ id }) => id) });
 }
 
 /** @param {State} state @param {Record<string, string>} names */

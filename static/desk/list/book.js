@@ -207,7 +207,7 @@ export class Book {
     return entry;
   }
 
-  /** @param {object} plan @param {Partial<Values>} values */
+  /** @param {object} plan @param {Partial<Values>} values  as far as something is known */
   async #create(plan, values) {
     const { consultation, codes, note } = await call("POST", "consultations", plan);
     const { id } = consultation;
@@ -215,7 +215,7 @@ export class Book {
     const guests = consultation.seats.filter((/** @type {any} */ { role }) => role === "guest");
     /** @type {Facts} */
     const facts = {
-      ...factsOf(noFacts(), { name: "", title: "", phone: "", email: "", note: "", ...values }),
+      ...factsOf(noFacts(), values),
       secret: base64url(crypto.getRandomValues(new Uint8Array(SECRET_BYTES))),
       codes: Object.fromEntries(codes.map((/** @type {any} */ { seat, code }) => [seat, code])),
       labels: Object.fromEntries(guests.map((/** @type {any} */ { seat }, /** @type {number} */ at) => [seat, labels[at] ?? ""])),

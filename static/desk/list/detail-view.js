@@ -2,6 +2,8 @@
 
 import { say } from "../../shared/say.js";
 import { el, keyed, part, put } from "../../shared/dom.js";
+import { call } from "../api.js";
+import { mountInvitation } from "../invitation/panel.js";
 import { busyButton, drawMarks, drawStart } from "./list-view.js";
 import { marksOf, momentOf, nameOf, readinessOf, seatName, whenOf } from "./words-of.js";
 
@@ -15,7 +17,7 @@ const SEATS_MOST = 9;
 export function drawDetail(state, words) {
   const entry = state.entries.get(state.current ?? "");
   if (!entry) return;
-  const { desk, lock, facts } = entry;
+  const { desk, lock } = entry;
   const alive = desk.state === "planned" || desk.state === "open";
   put(el["detail-title"], nameOf(entry, words));
   put(el["detail-when"], whenOf(entry, state, words));
@@ -32,7 +34,19 @@ export function drawDetail(state, words) {
   el["guest-form"].hidden = desk.seats.length >= SEATS_MOST || lock === "locked";
   drawReadiness(entry, state, words, alive);
   drawFacts(entry, state, words);
+  drawInvitation(entry, state, words);
+}
+
+/** @type {ReturnType<typeof mountInvitation> | null} */
+let panel = null;
+
+/** @param {Entry} entry @param {State} state @param {Words} words */
+function drawInvitation({ desk, facts }, { practice, mail }, words) {
   el.invitation.hidden = facts === null;
+  if (!facts) return;
+  const invited = { occasion: { desk, facts, practice, origin: location.origin }, words, mail };
+  if (panel) panel.show(invited);
+  else panel = mountInvitation(el.invitation, { ...invited, send: (id, letter) => call("POST", `consultations/${id}/mail`, letter) });
 }
 
 /** @param {Entry} entry @param {Words} words */

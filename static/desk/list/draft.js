@@ -116,9 +116,9 @@ export function changeOf(values, desk, zone) {
   };
 }
 
-/** The record with what the form says. @param {Facts} facts @param {Values} values @returns {Facts} */
+/** The record with what the form says. @param {Facts} facts @param {Partial<Values>} values @returns {Facts} */
 export function factsOf(facts, values) {
-  return { ...facts, ...Object.fromEntries(SEALED.map((field) => [field, String(values[field]).trim()])) };
+  return { ...facts, ...Object.fromEntries(SEALED.map((field) => [field, String(values[field] ?? "").trim()])) };
 }
 
 /**

@@ -128,7 +128,7 @@ function drawWeek(state, words) {
     put(part(item, "weekday"), dateOf(day.day, words, { weekday: "short" }));
     put(part(item, "date"), dateOf(day.day, words, { day: "numeric" }).replace(/\D/g, ""));
     part(item, "count").textContent = day.count ? String(day.count) : day.count === 0 ? "–" : "";
-    button.setAttribute("aria-label", dayLabel(day, words));
+    put(part(item, "label"), dayLabel(day, words));
     button.setAttribute("aria-pressed", String(day.chosen));
     if (day.today) button.setAttribute("aria-current", "date");
     else button.removeAttribute("aria-current");

@@ -1,15 +1,13 @@
 /**
  * Wires the practice's list: what the user does and what the server says goes through `reduce` and is drawn; this file
- * keeps the handles (book, socket, sound, the panel of invitations) and does what the outside world must notice. Which
+ * keeps the handles (book, socket, sound) and does what the outside world must notice. Which
  * screen is open stands in the fragment, so that the browser's own way back works.
  */
 
-import { el } from "../../shared/dom.js";
 import { Signaling } from "../../shared/signaling.js";
 import { Sound } from "../../shared/sound.js";
-import { call, leave, token } from "../api.js";
+import { leave, token } from "../api.js";
 import { begin } from "../frame.js";
-import { mountInvitation } from "../invitation/panel.js";
 import { enter, isReady, kept, openVault, refresh } from "../session.js";
 import { sentenceOf } from "../words.js";
 import { Book, page } from "./book.js";
@@ -28,11 +26,12 @@ const TICK_MS = 10_000;
 const LOADING_MS = 200;
 /** What the server refuses, in words of this page. */
 const REFUSED = { full: "detail.full", "only-seat": "detail.onlySeat", "last-seat": "detail.onlySeat", "not-found": "detail.gone" };
+/** @type {Record<string, string>} */
+const DONE = { cancel: "detail.cancelled", delete: "detail.deleted", reissue: "detail.reissued", remove: "detail.removed" };
 
 let state = { ...initialState(), sound: soundKept(), entered: entered() };
 let words = /** @type {Words | null} */ (null);
 let book = /** @type {Book | null} */ (null);
-let panel = /** @type {ReturnType<typeof mountInvitation> | null} */ (null);
 /** What the next screen is told beside its place. */
 let arriving = /** @type {{ fresh?: boolean }} */ ({});
 let drawing = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
@@ -65,7 +64,7 @@ async function start() {
   const vault = await openVault(session);
   dispatch({ type: "session", session, now: Date.now() });
   await speaking;
-  if (!vault) return dispatch({ type: "set", change: { screen: "trouble", problem: { id: 1, key: "list.vault.text", values: {} } } });
+  if (!vault) return dispatch({ type: "set", change: { screen: "trouble", problem: { key: "list.vault.text", values: {} } } });
   book = new Book(vault, () => state, dispatch);
   askedInTheDark = !live.isOpen;
   await book.load(false, early ?? page(false));
@@ -209,10 +208,10 @@ function answered() {
     if (dialog === "remove") await on.remove(current, Number(seat));
     dispatch({ type: "dialog", dialog: "none" });
     if (dialog === "delete") {
-      go("#");
       await on.delete(current);
+      go("#");
     }
-    dispatch({ type: "notice", key: { cancel: "detail.cancelled", delete: "detail.deleted", reissue: "detail.reissued", remove: "detail.removed" }[dialog] });
+    dispatch({ type: "notice", key: DONE[dialog] });
   });
 }
 
@@ -316,22 +315,11 @@ function draw() {
   drawing = undefined;
   if (!words) return;
   view.render(state, words);
-  drawInvitation(words);
-}
-
-/** @param {Words} said */
-function drawInvitation(said) {
-  const entry = state.screen === "detail" ? state.entries.get(state.current ?? "") : null;
-  if (!entry?.facts) return;
-  const { practice, mail } = state;
-  const invited = { occasion: { desk: entry.desk, facts: entry.facts, practice, origin: location.origin }, words: said, mail };
-  if (panel) panel.show(invited);
-  else panel = mountInvitation(el.invitation, { ...invited, send: (id, letter) => call("POST", `consultations/${id}/mail`, letter) });
 }
 
 /** What nobody asked for and went wrong all the same. @param {unknown} problem */
 function fail(problem) {
   const sentence = sentenceOf(problem);
-  if (state.screen === "opening") dispatch({ type: "set", change: { screen: "trouble", problem: { id: 1, ...sentence } } });
+  if (state.screen === "opening") dispatch({ type: "set", change: { screen: "trouble", problem: sentence } });
   else if (/** @type {any} */ (problem).kind !== "network") dispatch({ type: "failed", ...sentence }); // that the line is down is said already
 }

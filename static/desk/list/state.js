@@ -13,7 +13,6 @@ import { dayOf, mondayOf, plusDays } from "./zone.js";
 /** @typedef {import("./types.js").Action} Action */
 /** @typedef {import("./types.js").Entry} Entry */
 /** @typedef {import("./types.js").Desk} Desk */
-/** @typedef {import("./types.js").Sentence} Sentence */
 /** @typedef {import("./types.js").Waiting} Waiting */
 
 /** So many consultations that this browser has entered are remembered. */
@@ -106,7 +105,7 @@ const REACTIONS = {
     const unsaved = state.unsaved.filter((other) => other !== id);
     const rest = { ...state, entries, waiting, unsaved };
     if (state.current !== id) return rest;
-    return { ...rest, screen: "list", current: null, draft: null, dialog: "none", notice: say(state, "detail.gone") };
+    return { ...rest, screen: "list", current: null, draft: null, dialog: "none", notice: { key: "detail.gone", values: {} } };
   },
   unsaved: (state, { id }) => (state.unsaved.includes(id) ? state : { ...state, unsaved: [...state.unsaved, id] }),
   saved: (state, { id }) => ({ ...state, unsaved: state.unsaved.filter((other) => other !== id) }),
@@ -160,8 +159,8 @@ const REACTIONS = {
 
   busy: (state, { what }) => ({ ...state, busy: what, problem: null }),
   done: (state) => ({ ...state, busy: null }),
-  failed: (state, { key, values = {} }) => ({ ...state, busy: null, problem: { id: next(state.problem), key, values } }),
-  notice: (state, { key, values = {} }) => ({ ...state, notice: say(state, key, values) }),
+  failed: (state, { key, values = {} }) => ({ ...state, busy: null, problem: { key, values } }),
+  notice: (state, { key, values = {} }) => ({ ...state, notice: { key, values } }),
   entered(state, { id, link }) {
     const entered = [id, ...state.entered.filter((other) => other !== id)].slice(0, ENTERED_MOST);
     return { ...state, busy: null, entered, room: { id, link } };
@@ -222,7 +221,7 @@ function welcomed(state, before) {
   const newcomer = state.waiting.find(({ knock }) => !known.has(knock));
   if (!newcomer || inCall(state)) return state;
   const name = waitingName(state, newcomer);
-  return { ...state, announcement: announced(state, name ? "list.knocks" : "list.somebodyKnocks", { name: name ?? "" }) };
+  return { ...state, announcement: { key: name ? "list.knocks" : "list.somebodyKnocks", values: { name: name ?? "" } } };
 }
 
 /**
@@ -250,19 +249,4 @@ function begun(state, place, entry, make) {
   const values = make();
   const draft = { place, id: entry?.desk.id ?? null, base: values, values, revision: entry?.desk.revision ?? 0, problem: null, changed: [] };
   return { ...state, draft };
-}
-
-/** @param {State} state @param {string} key @param {Record<string, string>} [values] @returns {Sentence} */
-function say(state, key, values = {}) {
-  return { id: next(state.notice), key, values };
-}
-
-/** @param {State} state @param {string} key @param {Record<string, string>} values @returns {Sentence} */
-function announced(state, key, values) {
-  return { id: next(state.announcement), key, values };
-}
-
-/** @param {Sentence | null} last */
-function next(last) {
-  return (last?.id ?? 0) + 1;
 }

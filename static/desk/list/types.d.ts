@@ -7,9 +7,8 @@ export type { Desk, Words };
 /** What happened: by the user, the server or the clock. */
 export type Action = { type: string; [field: string]: any };
 
-/** A key of the words with what fills its holes; said once for each id. */
+/** A key of the words with what fills its holes; each is said once. */
 export interface Sentence {
-  id: number;
   key: string;
   values: Record<string, string>;
 }

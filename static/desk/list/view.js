@@ -18,7 +18,14 @@ export { focusField } from "./plan-view.js";
 /** @typedef {import("./types.js").Action} Action */
 
 /** What was drawn last, so that focus moves and a sentence is said only once. */
-const drawn = { screen: "", current: /** @type {string | null} */ (null), announcement: 0, notice: 0, words: /** @type {Words | null} */ (null), listAt: 0 };
+const drawn = {
+  screen: "",
+  current: /** @type {string | null} */ (null),
+  announcement: /** @type {State["announcement"]} */ (null),
+  notice: /** @type {State["notice"]} */ (null),
+  words: /** @type {Words | null} */ (null),
+  listAt: 0,
+};
 
 /** What the markup says until the scripts are here. */
 const overdue = document.querySelector(".overdue");
@@ -115,8 +122,7 @@ function moveFocus({ screen }) {
 /** @param {State} state @param {Words} words */
 function speak(state, words) {
   const { announcement, notice } = state;
-  if (announcement && announcement.id !== drawn.announcement) el.announcer.textContent = say(words, announcement.key, announcement.values);
-  if (notice && notice.id !== drawn.notice) tell(say(words, notice.key, notice.values));
-  drawn.announcement = announcement?.id ?? 0;
-  drawn.notice = notice?.id ?? 0;
+  if (announcement && announcement !== drawn.announcement) el.announcer.textContent = say(words, announcement.key, announcement.values);
+  if (notice && notice !== drawn.notice) tell(say(words, notice.key, notice.values));
+  Object.assign(drawn, { announcement, notice });
 }
