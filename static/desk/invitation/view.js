@@ -140,7 +140,8 @@ function drawSeat(card, panel, seat, role, words) {
   spare.value = doing.spare ?? "";
   put(part(card, "spareName"), doing.spare !== null && words["invite.spare"]);
   put(part(card, "text"), words["invite.text"]);
-  for (const [name, text] of /** @type {const} */ ([["subject", letter.subject], ["body", letter.text]])) {
+  const shown = doing.form ? letterOf(kind, occasion, seat, { secret: false, now }) : letter; // as it would leave
+  for (const [name, text] of /** @type {const} */ ([["subject", shown.subject], ["body", shown.text]])) {
     put(part(card, name), text);
     part(card, name).lang = occasion.desk.language;
   }

@@ -65,7 +65,7 @@ export default {
   "invite.letter.invitation": "{practice} invites you to a video appointment.",
   "invite.letter.change": "Your video appointment has moved. Please note the new time.",
   "invite.letter.cancellation": "Your video appointment on {date} at {time} is cancelled. Link and code are no longer valid.",
-  "invite.letter.tip": "thank you for checking your device. Before your video appointment on {date} at {time} this may help:",
+  "invite.letter.tip": "Thank you for checking your device. Before your video appointment on {date} at {time} this may help:",
   "invite.letter.when": "When: {date} at {time} ({zone}), about {minutes} minutes",
   "invite.letter.how": "This is how it works:",
   "invite.letter.open": "1. Open this link from {from} on:",
