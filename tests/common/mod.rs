@@ -81,6 +81,12 @@ impl Server {
         ended
     }
 
+    /// What the next start finds in its environment.
+    pub fn environment(&mut self, environment: &[(&str, &str)]) {
+        self.environment =
+            environment.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+    }
+
     /// Ends the process by `how` and starts another on the same directory; its port is a new one.
     pub async fn restart(&mut self, how: Ending) {
         self.end(how).await;

@@ -1,0 +1,175 @@
+//! Setting up, signing in, guessing, coming back.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::common::{Server, refusal, success};
+use crate::desk::{Practice, Session, ask, ask_from, first, secret_of, sign_in};
+
+#[tokio::test]
+async fn the_first_start_prints_a_link_that_sets_up_one_practice_once() {
+    let server = Server::start().await;
+    let printed = server
+        .until("the link", async || {
+            server.stdout().lines().find(|line| line.contains("#set-up=")).map(str::to_owned)
+        })
+        .await;
+    let link = secret_of(&printed);
+    let (status, body) = ask(&server, Method::POST, "/set-up", Some(first(&link, " Markt "))).await;
+    assert_eq!((status, &body["practice"]["short"]), (201, &json!("markt")));
+    assert_eq!(body["workplace"]["state"], "released", "who sets up sits at the first workplace");
+    let (status, _) = ask(&server, Method::POST, "/set-up", Some(first(&link, "zweite"))).await;
+    assert_eq!(status, 404, "a link is good for once");
+    let further = secret_of(&success(&server.cli(&["practice", "new"]).await));
+    let (status, problem) = ask(&server, Method::POST, "/set-up", Some(first(&further, "MARKT"))).await;
+    assert_eq!((status, &problem["type"]), (409, &json!("#taken")));
+    let (status, _) = ask(&server, Method::POST, "/set-up", Some(first(&further, "zweite"))).await;
+    assert_eq!(status, 201, "a name that was taken did not cost the link");
+    assert_eq!(
+        success(&server.cli(&["practice", "list"]).await),
+        "markt  Praxis am Markt\nzweite  Praxis am Markt\n"
+    );
+}
+
+#[tokio::test]
+async fn with_a_practice_no_start_prints_a_link() {
+    let mut server = Server::start().await;
+    Practice::set_up(&server, "markt").await;
+    let before = server.stdout().len();
+    server.restart(crate::common::Ending::Terminate).await;
+    assert!(server.api(Method::GET, "/api/consultations", None).await.0 == 200);
+    assert!(!server.stdout()[before..].contains("set-up"), "{}", server.stdout());
+}
+
+#[tokio::test]
+async fn names_are_trimmed_and_know_no_case_and_whatever_is_wrong_gets_one_answer() {
+    let server = Server::start().await;
+    Practice::set_up(&server, "markt").await;
+    assert_eq!(sign_in(&server, "  MARKT", "Leitung ", "right", None).await.0, 200);
+    let mut answers = Vec::new();
+    for (practice, user, secret) in [
+        ("andere", "leitung", "right"),
+        ("markt", "niemand", "right"),
+        ("markt", "leitung", "wrong"),
+        ("", "", "x"),
+    ] {
+        answers.push(sign_in(&server, practice, user, secret, None).await);
+    }
+    assert_eq!(answers[0].0, 401);
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    let mut salts = Vec::new();
+    for (practice, user) in
+        [("markt", "leitung"), (" Markt", "LEITUNG"), ("markt", "niemand"), ("andere", "leitung")]
+    {
+        let (status, body) =
+            ask(&server, Method::POST, "/salt", Some(json!({ "practice": practice, "user": user }))).await;
+        assert_eq!((status, body["salt"].as_str().map(str::len)), (200, Some(22)));
+        salts.push(body["salt"].clone());
+    }
+    assert_eq!(salts[0], salts[1], "the salt hangs on the names");
+    assert!(salts[0] != salts[2] && salts[0] != salts[3] && salts[2] != salts[3]);
+}
+
+#[tokio::test]
+async fn ten_thousand_guesses_are_stopped_and_the_real_user_still_gets_in_at_a_released_workplace() {
+    let server = Server::start_with(&["--trusted-proxies", "127.0.0.0/8"], &[]).await;
+    let practice = Practice::set_up(&server, "markt").await;
+    let began = std::time::Instant::now();
+    let (mut tried, mut refused) = (0, 0);
+    for round in 0..100u8 {
+        // From a hundred addresses each: the account's budget stops them, whoever asks.
+        let guesses = (0..100u8).map(|guess| {
+            let server = &server;
+            async move {
+                let body = json!({ "practice": "markt", "user": "leitung", "secret": format!("guess{round}x{guess}"), "by": "password" });
+                let address = format!("203.0.{round}.{guess}");
+                ask_from(server, &address, "", Method::POST, "/sign-in", Some(body)).await
+            }
+        });
+        for (status, body) in futures_util::future::join_all(guesses).await {
+            match status {
+                401 => tried += 1,
+                429 => refused += 1,
+                other => panic!("{other}: {body}"),
+            }
+        }
+    }
+    let minutes = i64::try_from(began.elapsed().as_secs() / 60).unwrap();
+    println!(
+        "10,000 guesses at one account in {:.1} s: {tried} tried, {refused} refused",
+        began.elapsed().as_secs_f64()
+    );
+    assert_eq!(tried + refused, 10_000);
+    assert!((10..=10 + minutes + 1).contains(&tried), "{tried} tried in {minutes} minutes");
+    let (status, problem) = sign_in(&server, "markt", "leitung", "right", None).await;
+    assert_eq!((status, &problem["type"]), (429, &json!("#too-many")), "an unknown browser waits its turn");
+    assert!(problem["detail"].as_str().unwrap().contains("released workplace"), "{problem}");
+    let (status, _) = sign_in(&server, "markt", "leitung", "right", Some(&practice.workplace_token)).await;
+    assert_eq!(status, 200, "a released workplace has a budget of its own");
+    assert_eq!(
+        sign_in(&server, "markt", "anderer", "x", None).await.0,
+        401,
+        "another account has its own as well"
+    );
+}
+
+#[tokio::test]
+async fn a_session_ends_with_sign_out_and_with_a_new_password_elsewhere() {
+    let server = Server::start().await;
+    let practice = Practice::set_up(&server, "markt").await;
+    let other = Session::of(sign_in(&server, "markt", "leitung", "right", None).await.1);
+    let (_, sessions) = practice.head.get(&server, "/sessions").await;
+    assert_eq!(sessions.as_array().unwrap().len(), 2);
+    let change = |secret: &str| json!({ "by": "password", "secret": secret, "newSecret": "new", "byPassword": "blob" });
+    assert_eq!(practice.head.put(&server, "/me/password", change("wrong")).await.0, 401);
+    assert_eq!(practice.head.put(&server, "/me/password", change("right")).await.0, 204);
+    assert_eq!(other.get(&server, "/me").await.0, 401, "the user's other sessions ended");
+    assert_eq!(practice.head.get(&server, "/me").await.0, 200);
+    assert_eq!(sign_in(&server, "markt", "leitung", "right", None).await.0, 401);
+    assert_eq!(sign_in(&server, "markt", "leitung", "new", None).await.0, 200);
+    assert_eq!(practice.head.delete(&server, "/sessions/current").await.0, 204);
+    let (status, problem) = practice.head.get(&server, "/me").await;
+    assert_eq!((status, &problem["type"]), (401, &json!("#session")));
+}
+
+#[tokio::test]
+async fn the_recovery_key_opens_and_lets_choose_a_new_password() {
+    let server = Server::start().await;
+    Practice::set_up(&server, "markt").await;
+    let by_recovery =
+        |secret: &str| json!({ "practice": "markt", "user": "leitung", "secret": secret, "by": "recovery" });
+    assert_eq!(
+        ask(&server, Method::POST, "/sign-in", Some(by_recovery("right"))).await.0,
+        401,
+        "the password is no recovery key"
+    );
+    let (status, body) = ask(&server, Method::POST, "/sign-in", Some(by_recovery("printed"))).await;
+    assert_eq!((status, body["user"]["byRecovery"].is_string()), (200, true));
+    let session = Session::of(body);
+    let change = json!({ "by": "recovery", "secret": "printed", "newSecret": "new", "byPassword": "blob" });
+    assert_eq!(session.put(&server, "/me/password", change).await.0, 204);
+    assert_eq!(sign_in(&server, "markt", "leitung", "new", None).await.0, 200);
+}
+
+#[tokio::test]
+async fn the_operator_gives_access_back_and_not_the_names() {
+    let server = Server::start().await;
+    Practice::set_up(&server, "markt").await;
+    let unknown = server.cli(&["practice", "rescue", "markt", "niemand"]).await;
+    assert!(refusal(&unknown).contains("no user"));
+    let link = secret_of(&success(&server.cli(&["practice", "rescue", " Markt", "leitung"]).await));
+    let body = |user: &str| -> Value {
+        json!({ "link": link, "practice": "markt", "user": user, "secret": "again", "recoverySecret": "printed2",
+            "publicKey": "key2", "byPassword": "blob", "byRecovery": "blob" })
+    };
+    assert_eq!(ask(&server, Method::POST, "/rescue", Some(body("niemand"))).await.0, 404);
+    let (status, signed) = ask(&server, Method::POST, "/rescue", Some(body("leitung"))).await;
+    assert_eq!(
+        (status, &signed["user"]["keys"]),
+        (201, &json!([])),
+        "what sealed the names is not the operator's to give"
+    );
+    assert_eq!(ask(&server, Method::POST, "/rescue", Some(body("leitung"))).await.0, 404, "once");
+    assert_eq!(sign_in(&server, "markt", "leitung", "right", None).await.0, 401);
+    assert_eq!(sign_in(&server, "markt", "leitung", "again", None).await.0, 200);
+}

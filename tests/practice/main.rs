@@ -1,0 +1,12 @@
+//! The practice's API on the running binary: who gets in, who may do what, what is planned, what the desk hears, what goes by itself.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests fail loudly and print what they measure")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod desk;
+mod entrance;
+mod live;
+mod people;
+mod plans;
+mod retention;
+mod software;

@@ -1,0 +1,200 @@
+//! Who may do what from where, and what a withdrawal leaves behind.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::common::Server;
+use crate::desk::{Answer, Practice, Session, ask_as, sign_in, user};
+
+fn kind((status, body): &Answer) -> (u16, &str) {
+    (*status, body["type"].as_str().unwrap_or_default())
+}
+
+#[tokio::test]
+async fn an_initial_password_must_be_changed_and_a_workplace_released_before_anything_else() {
+    let server = Server::start().await;
+    let practice = Practice::set_up(&server, "markt").await;
+    practice.head.post(&server, "/users", user("dr.abel", "doctor", &[1])).await;
+    let session = Session::of(sign_in(&server, "markt", "dr.abel", "initial", None).await.1);
+    assert_eq!(session.body["user"]["mustChange"], true);
+    assert_eq!(kind(&session.get(&server, "/consultations").await), (403, "#must-change"));
+    let change = json!({ "by": "password", "secret": "initial", "newSecret": "own", "byPassword": "blob" });
+    assert_eq!(session.put(&server, "/me/password", change).await.0, 204);
+    assert_eq!(kind(&session.get(&server, "/consultations").await), (403, "#workplace"));
+    let (_, asked) =
+        session.post(&server, "/workplaces", json!({ "name": "Zimmer 2", "publicKey": "key" })).await;
+    assert_eq!(
+        kind(&session.get(&server, "/consultations").await),
+        (403, "#workplace"),
+        "asked is not released"
+    );
+    let release = format!("/workplaces/{}/release", asked["id"].as_str().unwrap());
+    let keys = json!({ "keys": [{ "version": 1, "wrapped": "blob" }] });
+    assert_eq!(
+        kind(&session.post(&server, &release, keys.clone()).await),
+        (403, "#workplace"),
+        "nobody releases themselves"
+    );
+    assert_eq!(
+        kind(&practice.head.post(&server, &release, json!({ "keys": [] })).await),
+        (409, "#recipients")
+    );
+    assert_eq!(practice.head.post(&server, &release, keys).await.0, 204);
+    assert_eq!(session.get(&server, "/consultations").await.0, 200);
+    let (_, me) = session.get(&server, "/me").await;
+    assert_eq!(
+        (&me["workplace"]["state"], &me["workplace"]["keys"][0]["version"]),
+        (&json!("released"), &json!(1))
+    );
+}
+
+/// What an answer's status must be for doctor, staff, and admin.
+#[tokio::test]
+async fn each_role_may_do_its_own_and_no_more() {
+    let server = Server::start().await;
+    let practice = Practice::set_up(&server, "markt").await;
+    let mut sessions = Vec::new();
+    for role in ["doctor", "staff", "admin"] {
+        sessions.push(practice.colleague(&server, role, role).await);
+    }
+    let plan = practice.head.plan(&server, json!({})).await;
+    let enter = format!("/consultations/{}/enter", plan["consultation"]["id"].as_str().unwrap());
+    let newcomer = user("neu", "staff", &[1]);
+    let table: [(Method, &str, Option<Value>, [u16; 3]); 10] = [
+        (Method::GET, "/consultations", None, [200, 200, 200]),
+        (Method::POST, "/consultations", Some(json!({})), [201, 201, 201]),
+        // R09: staff see the waiting, and take part in nothing.
+        (Method::POST, &enter, None, [201, 403, 403]),
+        (Method::POST, "/users", Some(newcomer), [403, 403, 201]),
+        (Method::GET, "/audit", None, [403, 403, 200]),
+        (Method::GET, "/export", None, [403, 403, 200]),
+        (Method::GET, "/tokens", None, [403, 403, 200]),
+        (Method::POST, "/tokens", Some(json!({ "name": "PVS", "scope": "read" })), [403, 403, 201]),
+        (Method::PATCH, "", Some(json!({ "retentionDays": 10 })), [403, 403, 200]),
+        (Method::POST, "/delete", Some(json!({ "secret": "wrong" })), [403, 403, 401]),
+    ];
+    for (method, path, body, expected) in table {
+        for (session, expected) in sessions.iter().zip(expected) {
+            let (status, answer) = ask_as(&server, &session.token, method.clone(), path, body.clone()).await;
+            assert_eq!(status, expected, "{method} {path} as {}: {answer}", session.body["user"]["short"]);
+        }
+        assert_eq!(
+            ask_as(&server, "", method.clone(), path, body.clone()).await.0,
+            401,
+            "{method} {path} as nobody"
+        );
+        assert_eq!(ask_as(&server, "made-up", method, path, body).await.0, 401);
+    }
+}
+
+#[tokio::test]
+async fn one_practice_sees_nothing_of_another() {
+    let server = Server::start().await;
+    let ours = Practice::set_up(&server, "markt").await;
+    let theirs = Practice::set_up(&server, "hafen").await;
+    let plan = theirs.head.plan(&server, json!({})).await;
+    let id = plan["consultation"]["id"].as_str().unwrap();
+    let workplace = theirs.head.body["workplace"]["id"].as_str().unwrap();
+    let keys = json!({ "keys": [{ "version": 1, "wrapped": "blob" }] });
+    for (method, path, body) in [
+        (Method::GET, format!("/consultations/{id}"), None),
+        (Method::PATCH, format!("/consultations/{id}"), Some(json!({ "revision": 0, "sealed": "x" }))),
+        (Method::POST, format!("/consultations/{id}/cancel"), None),
+        (Method::DELETE, format!("/consultations/{id}"), None),
+        (Method::POST, format!("/consultations/{id}/enter"), None),
+        (Method::POST, format!("/consultations/{id}/seats"), Some(json!({ "role": "guest" }))),
+        (Method::DELETE, format!("/consultations/{id}/seats/2"), None),
+        (Method::POST, format!("/consultations/{id}/seats/2/reissue"), None),
+        (Method::PATCH, format!("/users/{}", theirs.head.user()), Some(json!({ "role": "staff" }))),
+        (Method::PUT, format!("/users/{}/keys", theirs.head.user()), Some(keys.clone())),
+        (Method::PATCH, format!("/workplaces/{workplace}"), Some(json!({ "name": "x" }))),
+        (Method::POST, format!("/workplaces/{workplace}/release"), Some(keys)),
+    ] {
+        let (status, answer) = ask_as(&server, &ours.head.token, method.clone(), &path, body).await;
+        assert_eq!(status, 404, "{method} {path}: {answer}");
+    }
+    assert_eq!(ours.head.get(&server, "/consultations").await.1["consultations"], json!([]));
+    assert_eq!(theirs.head.get(&server, "/consultations").await.1["consultations"][0]["id"], id);
+    let foreign = sign_in(&server, "markt", "leitung", "wrong", Some(&theirs.workplace_token)).await;
+    assert_eq!(foreign.0, 401, "another practice's workplace is nobody here");
+}
+
+#[tokio::test]
+async fn a_withdrawal_gives_all_who_stay_a_new_key_and_the_withdrawn_nothing() {
+    let server = Server::start().await;
+    let practice = Practice::set_up(&server, "markt").await;
+    let leaving = practice.colleague(&server, "dr.abel", "doctor").await;
+    let staying = practice.colleague(&server, "anna", "staff").await;
+    let path = format!("/users/{}/withdraw", leaving.user());
+    let (_, workplaces) = practice.head.get(&server, "/workplaces").await;
+    let workplaces: Vec<Value> = workplaces
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|workplace| json!({ "id": workplace["id"], "wrapped": "new" }))
+        .collect();
+    let users =
+        |ids: &[&str]| -> Vec<Value> { ids.iter().map(|id| json!({ "id": id, "wrapped": "new" })).collect() };
+    let everybody = [practice.head.user(), staying.user()];
+    let with_leaving = [practice.head.user(), staying.user(), leaving.user()];
+    for (version, users) in [
+        (2, users(&everybody[..1])),
+        (2, users(&with_leaving)),
+        (3, users(&everybody)),
+        (1, users(&everybody)),
+    ] {
+        let rotation = json!({ "version": version, "users": users, "workplaces": workplaces });
+        assert_eq!(kind(&practice.head.post(&server, &path, rotation).await), (409, "#recipients"));
+        assert_eq!(leaving.get(&server, "/me").await.0, 200, "nothing happened");
+    }
+    let rotation = json!({ "version": 2, "users": users(&everybody), "workplaces": workplaces });
+    assert_eq!(practice.head.post(&server, &path, rotation).await.0, 204);
+    assert_eq!(leaving.get(&server, "/me").await.0, 401, "the session ended");
+    assert_eq!(sign_in(&server, "markt", "dr.abel", "own", None).await.0, 401);
+    let (_, me) = staying.get(&server, "/me").await;
+    assert_eq!(me["practice"]["keyVersion"], 2);
+    for keys in [&me["user"]["keys"], &me["workplace"]["keys"]] {
+        assert_eq!(keys[1], json!({ "version": 2, "wrapped": "new" }));
+    }
+    let last = format!("/users/{}", practice.head.user());
+    assert_eq!(
+        kind(&practice.head.patch(&server, &last, json!({ "role": "doctor" })).await),
+        (409, "#last-admin")
+    );
+}
+
+#[tokio::test]
+async fn the_trail_tells_who_did_what_and_nothing_of_patients() {
+    let server = Server::start().await;
+    let practice = Practice::set_up(&server, "markt").await;
+    let doctor = practice.colleague(&server, "dr.abel", "doctor").await;
+    let plan = doctor.plan(&server, json!({})).await;
+    let id = plan["consultation"]["id"].as_str().unwrap();
+    doctor.order(&server, &format!("/consultations/{id}/enter")).await;
+    doctor.order(&server, &format!("/consultations/{id}/cancel")).await;
+    let (status, lines) = practice.head.get(&server, "/audit").await;
+    assert_eq!(status, 200);
+    let told: Vec<String> = lines
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| format!("{} {}", line["actor"].as_str().unwrap(), line["what"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "dr.abel consultation-cancelled",
+            "dr.abel entered",
+            "dr.abel consultation-created",
+            "leitung workplace-released",
+            "dr.abel workplace-asked",
+            "dr.abel password-changed",
+            "dr.abel sign-in",
+            "leitung user-added",
+            "leitung set-up",
+        ]
+    );
+    let third = lines[2]["id"].as_str().unwrap();
+    let (_, rest) = practice.head.get(&server, &format!("/audit?limit=2&before={third}")).await;
+    assert_eq!((rest.as_array().unwrap().len(), &rest[0]), (2, &lines[3]));
+}
