@@ -46,7 +46,12 @@ function drawInvitation({ desk, facts }, { practice, mail }, words) {
   if (!facts) return;
   const invited = { occasion: { desk, facts, practice, origin: location.origin }, words, mail };
   if (panel) panel.show(invited);
-  else panel = mountInvitation(el.invitation, { ...invited, send: (id, letter) => call("POST", `consultations/${id}/mail`, letter) });
+  else panel = mountInvitation(el.invitation, { ...invited, send: sendMail });
+}
+
+/** @param {string} id @param {import("../invitation/panel.js").Mail} mail */
+function sendMail(id, { calendar, method, ...mail }) {
+  return call("POST", `consultations/${id}/mail`, { ...mail, ...(calendar && method ? { calendar: { method, ics: calendar } } : {}) });
 }
 
 /** @param {Entry} entry @param {Words} words */
@@ -137,5 +142,8 @@ export function drawDialog({ dialog, busy }, words) {
 
 /** Says what the dialog is closed by, besides its buttons. @param {() => void} closed */
 export function mountDialog(closed) {
-  el.dialog.addEventListener("close", closed);
+  el.dialog.addEventListener("close", () => {
+    // By Escape. The event comes a moment after the closing: the dialog may have been opened again meanwhile.
+    if (!(/** @type {HTMLDialogElement} */ (el.dialog).open)) closed();
+  });
 }

@@ -93,7 +93,7 @@ const LATE_MS = 60 * 60_000;
  */
 export function drawStart(button, id, state, words, ready) {
   const entry = state.entries.get(id);
-  button.hidden = !entry || !ready || state.user.role !== "doctor";
+  button.hidden = !entry || !ready || state.user.role === "staff" || state.user.role === "admin";
   if (!entry || button.hidden) return;
   button.dataset.id = id;
   const busy = state.busy === `start ${id}`;

@@ -25,7 +25,7 @@ const TICK_MS = 10_000;
 /** While thousands of records are being opened the list is drawn no oftener. */
 const LOADING_MS = 200;
 /** What the server refuses, in words of this page. */
-const REFUSED = { full: "detail.full", "only-seat": "detail.onlySeat", "last-seat": "detail.onlySeat", "not-found": "detail.gone" };
+const REFUSED = { full: "detail.full", "last-seat": "detail.onlySeat", "not-found": "detail.gone", revoked: "detail.isCancelled", expired: "detail.isOver" };
 /** @type {Record<string, string>} */
 const DONE = { cancel: "detail.cancelled", delete: "detail.deleted", reissue: "detail.reissued", remove: "detail.removed" };
 
@@ -34,6 +34,7 @@ let words = /** @type {Words | null} */ (null);
 let book = /** @type {Book | null} */ (null);
 /** What the next screen is told beside its place. */
 let arriving = /** @type {{ fresh?: boolean }} */ ({});
+let soon = 0;
 let drawing = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
 /** The list was asked for before the socket could tell of changes. */
 let askedInTheDark = false;
@@ -301,8 +302,6 @@ function ring(knock) {
 }
 
 // ---- drawing ----
-
-let soon = 0;
 
 function drawSoon() {
   soon ||= requestAnimationFrame(draw);

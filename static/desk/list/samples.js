@@ -128,6 +128,8 @@ export const STATES = [
   { name: "detail-unsaved", state: walk(at("b"), { type: "unsaved", id: "b" }) },
   { name: "detail-staff", state: { ...at("b"), user: { short: "klein", role: "staff" } } },
   { name: "detail-full", state: walk(at("c"), { type: "failed", key: "detail.full" }) },
+  { name: "detail-is-cancelled", state: walk(at("b"), { type: "failed", key: "detail.isCancelled" }) },
+  { name: "detail-is-over", state: walk(at("b"), { type: "failed", key: "detail.isOver" }) },
   { name: "detail-only-seat", state: walk(at("c"), { type: "failed", key: "detail.onlySeat" }) },
   { name: "detail-elsewhere", state: { ...at("b"), practice: { ...practice, timeZone: "America/New_York" } } },
   { name: "detail-past", state: walk(past, { type: "go", screen: "detail", id: "y" }) },

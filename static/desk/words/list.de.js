@@ -136,6 +136,8 @@ export default {
   "detail.moved": "Der Termin ist verschoben. Bitte geben Sie die neue Zeit weiter.",
   "detail.fresh": "Der Termin für jetzt ist angelegt. Geben Sie den Link oder den Code weiter.",
   "detail.gone": "Diesen Termin gibt es nicht mehr.",
+  "detail.isCancelled": "Dieser Termin ist schon abgesagt.",
+  "detail.isOver": "Dieser Termin ist abgelaufen, seine Codes gelten nicht mehr.",
   "detail.lockedTitle": "Die Angaben sind hier nicht lesbar",
   "detail.lockedText": "Sie wurden mit einem Schlüssel verschlossen, den dieser Arbeitsplatz nicht hat.",
   "detail.lockedNext": "Bitten Sie jemanden aus der Praxis, auf der Seite „Praxis“ die fehlenden Schlüssel zu geben.",

@@ -136,6 +136,8 @@ export default {
   "detail.moved": "The appointment is moved. Please pass on the new time.",
   "detail.fresh": "The appointment for now is made. Pass on the link or the code.",
   "detail.gone": "This appointment does not exist any more.",
+  "detail.isCancelled": "This appointment is cancelled already.",
+  "detail.isOver": "This appointment is over, its codes are no longer valid.",
   "detail.lockedTitle": "What is known is not readable here",
   "detail.lockedText": "It was locked with a key that this workplace does not have.",
   "detail.lockedNext": "Ask somebody of the practice to give the missing keys on the page “Practice”.",
