@@ -148,6 +148,13 @@ async fn the_walk_is_the_same_on_postgresql() {
 }
 
 #[tokio::test]
+async fn a_practice_works_the_same_on_postgresql() {
+    let cluster = Cluster::start();
+    let server = Server::start_with(&["--database-url-file", &cluster.url_file()], &[]).await;
+    common::desk::through_a_practice(&server).await;
+}
+
+#[tokio::test]
 async fn a_store_that_does_not_answer_is_named_and_its_return_is_enough() {
     let cluster = Cluster::start();
     let url_file = cluster.url_file();

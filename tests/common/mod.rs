@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests fail loudly and print what they measure")]
 
 pub mod codes;
+pub mod desk;
 pub mod page;
 pub mod tls;
 pub mod turn;

@@ -3,8 +3,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::common::desk::{Practice, Session, ask, ask_from, first, secret_of, sign_in};
 use crate::common::{Server, refusal, success};
-use crate::desk::{Practice, Session, ask, ask_from, first, secret_of, sign_in};
 
 #[tokio::test]
 async fn the_first_start_prints_a_link_that_sets_up_one_practice_once() {

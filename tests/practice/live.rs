@@ -6,8 +6,8 @@ use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
+use crate::common::desk::Practice;
 use crate::common::{Connection, Server, within};
-use crate::desk::Practice;
 
 struct Ear(tokio_tungstenite::WebSocketStream<Connection>);
 

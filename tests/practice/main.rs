@@ -3,10 +3,16 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-mod desk;
 mod entrance;
 mod live;
 mod people;
 mod plans;
 mod retention;
 mod software;
+
+use common::Server;
+
+#[tokio::test]
+async fn a_practice_works_on_sqlite() {
+    common::desk::through_a_practice(&Server::start().await).await;
+}

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::common::Server;
-use crate::desk::{Answer, Practice, Session, ask_as, sign_in, user};
+use crate::common::desk::{Answer, Practice, Session, ask_as, sign_in, user};
 
 fn kind((status, body): &Answer) -> (u16, &str) {
     (*status, body["type"].as_str().unwrap_or_default())

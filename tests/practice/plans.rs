@@ -6,7 +6,7 @@ use chrono::{Duration, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use crate::common::Server;
-use crate::desk::Practice;
+use crate::common::desk::Practice;
 
 fn in_minutes(minutes: i64) -> String {
     (Utc::now() + Duration::minutes(minutes)).to_rfc3339_opts(SecondsFormat::Secs, true)

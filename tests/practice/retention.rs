@@ -3,8 +3,8 @@
 use reqwest::Method;
 use serde_json::json;
 
+use crate::common::desk::{Practice, Session, sign_in};
 use crate::common::{Ending, Server};
-use crate::desk::{Practice, Session, sign_in};
 use crate::plans::on_disk;
 
 /// The server's clock so many days ahead, once it runs again.

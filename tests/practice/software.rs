@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::common::Server;
-use crate::desk::Practice;
+use crate::common::desk::Practice;
 
 async fn ask(server: &Server, token: &str, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
     let mut request = server.http().request(method, server.url(path)).bearer_auth(token);

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::common::{Server, success};
+use super::{Server, success};
 
 /// Somebody at a browser.
 #[derive(Clone, Debug)]
@@ -178,4 +178,52 @@ pub async fn sign_in(
 ) -> Answer {
     let body = json!({ "practice": practice, "user": user, "secret": secret, "by": "password", "workplace": workplace });
     ask(server, Method::POST, "/sign-in", Some(body)).await
+}
+
+/// The walk of a practice that every store must carry: set up, a colleague, plans, pages, seats, a withdrawal, tokens, the trail.
+pub async fn through_a_practice(server: &Server) {
+    let practice = Practice::set_up(server, "markt").await;
+    let doctor = practice.colleague(server, "dr.abel", "doctor").await;
+    assert_eq!(sign_in(server, "markt", "leitung", "wrong", None).await.0, 401);
+    let mut ids = Vec::new();
+    for hour in ["09:00", "09:00", "10:00"] {
+        let plan = doctor.plan(server, json!({ "startsAt": format!("2027-06-01T{hour}") })).await;
+        ids.push(plan["consultation"]["id"].as_str().unwrap().to_owned());
+    }
+    let (_, page) = doctor.get(server, "/consultations?limit=2").await;
+    let (_, rest) =
+        doctor.get(server, &format!("/consultations?limit=2&after={}", page["next"].as_str().unwrap())).await;
+    let listed: Vec<&Value> =
+        [&page, &rest].iter().flat_map(|page| page["consultations"].as_array().unwrap()).collect();
+    assert_eq!(listed.iter().map(|one| one["id"].as_str().unwrap()).collect::<Vec<_>>(), ids);
+    assert_eq!((listed[0]["seats"].as_array().unwrap().len(), &rest["next"]), (2, &Value::Null));
+    let path = format!("/consultations/{}", ids[0]);
+    let change = json!({ "revision": 0, "startsAt": "2027-06-02T09:00", "sealed": "1.abc" });
+    assert_eq!(doctor.patch(server, &path, change.clone()).await.0, 200);
+    assert_eq!(doctor.patch(server, &path, change).await.0, 409);
+    let (_, seat) = doctor.post(server, &format!("{path}/seats"), json!({ "role": "guest" })).await;
+    assert_eq!(seat["seat"], 3);
+    assert_eq!(doctor.delete(server, &format!("{path}/seats/3")).await.0, 204);
+    assert_eq!(doctor.order(server, &format!("{path}/cancel")).await.0, 204);
+    assert_eq!(doctor.delete(server, &path).await.0, 204);
+    assert_eq!(practice.head.post(server, "/tokens", json!({ "name": "PVS", "scope": "read" })).await.0, 201);
+    let (_, workplaces) = practice.head.get(server, "/workplaces").await;
+    let ids: Vec<Value> = workplaces
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| json!({ "id": one["id"], "wrapped": "new" }))
+        .collect();
+    let rotation = json!({ "version": 2, "users": [{ "id": practice.head.user(), "wrapped": "new" }], "workplaces": ids });
+    assert_eq!(
+        practice.head.post(server, &format!("/users/{}/withdraw", doctor.user()), rotation).await.0,
+        204
+    );
+    assert_eq!(doctor.get(server, "/me").await.0, 401);
+    let (_, me) = practice.head.get(server, "/me").await;
+    assert_eq!(me["user"]["keys"].as_array().unwrap().len(), 2);
+    assert!(practice.head.get(server, "/audit").await.1.as_array().unwrap().len() > 10);
+    assert_eq!(practice.head.get(server, "/export").await.1["consultations"].as_array().unwrap().len(), 2);
+    assert_eq!(practice.head.post(server, "/delete", json!({ "secret": "right" })).await.0, 204);
+    assert_eq!(sign_in(server, "markt", "leitung", "right", None).await.0, 401);
 }
