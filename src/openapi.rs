@@ -29,7 +29,7 @@ use crate::{consultation, readiness};
         tokens::list, tokens::create, tokens::remove,
         data::audit, data::export, data::delete, data::change,
     ),
-    modifiers(&Tokens)
+    modifiers(&Tokens, &Names)
 )]
 struct Api;
 
@@ -45,6 +45,24 @@ impl utoipa::Modify for Tokens {
         ] {
             let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(whose)).build();
             components.add_security_scheme(name, SecurityScheme::Http(scheme));
+        }
+    }
+}
+
+/// Handlers in different rooms have the same short names; operations need unique ones (OpenAPI 3.1 §4.8.10).
+struct Names;
+
+impl utoipa::Modify for Names {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for (path, item) in &mut document.paths.paths {
+            let operations =
+                [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+            for (method, operation) in ["get", "post", "put", "patch", "delete"].into_iter().zip(operations) {
+                let name = path.replace("/api/", "_").replace(['/', '-'], "_").replace(['{', '}'], "");
+                operation
+                    .iter_mut()
+                    .for_each(|operation| operation.operation_id = Some(format!("{method}{name}")));
+            }
         }
     }
 }
