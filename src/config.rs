@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use chrono::Duration;
 use chrono_tz::Tz;
 use ipnet::IpNet;
-use lettre::message::Mailbox;
+use lettre::address::Address;
 use tracing::level_filters::LevelFilter;
 use url::Url;
 
@@ -101,9 +101,9 @@ pub struct Config {
     #[arg(long, env = "VISAVIS_SMTP_URL_FILE", global = true, value_name = "FILE")]
     pub smtp_url_file: Option<PathBuf>,
 
-    /// Sender of mail, e.g. "Praxis am Markt <praxis@example.org>"
+    /// Sender's address of mail, e.g. praxis@example.org; the practice's name stands before it
     #[arg(long, env = "VISAVIS_MAIL_FROM", value_parser = parse_mail_from, global = true, value_name = "ADDRESS")]
-    pub mail_from: Option<Mailbox>,
+    pub mail_from: Option<Address>,
 
     /// How much visavis says in its log: error, warn, info, debug or trace
     #[arg(long, env = "VISAVIS_LOG", default_value = "info", global = true, value_name = "LEVEL")]
@@ -197,8 +197,8 @@ fn parse_workers(text: &str) -> Result<usize, String> {
     }
 }
 
-fn parse_mail_from(text: &str) -> Result<Mailbox, String> {
-    let form = "an e-mail address, like praxis@example.org or Praxis am Markt <praxis@example.org>";
+fn parse_mail_from(text: &str) -> Result<Address, String> {
+    let form = "an e-mail address, like praxis@example.org";
     text.parse().map_err(|_| form.to_owned())
 }
 

@@ -7,7 +7,7 @@ mod message;
 use std::path::Path;
 use std::time::Duration;
 
-use lettre::message::Mailbox;
+use lettre::address::Address;
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use url::{Host, Url};
@@ -23,7 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// What hands mails to the configured mail server.
 pub struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
-    from: Mailbox,
+    from: Address,
 }
 
 /// Why a mail did not leave.

@@ -18,6 +18,8 @@ const SECRET_SYMBOLS: usize = 22;
 /// A mail as the desk hands it in.
 #[derive(Debug)]
 pub struct Mail {
+    /// Whose name stands before the server's address.
+    pub sender: String,
     /// One address, without a name.
     pub to: String,
     /// In one line.
@@ -47,20 +49,20 @@ impl Header for AutoSubmitted {
 }
 
 /// The recipient and the mail, or what is wrong with it.
-pub fn compose(mail: Mail, from: &Mailbox) -> Result<(Address, Message), MailError> {
+pub fn compose(mail: Mail, from: &Address) -> Result<(Address, Message), MailError> {
     let to = recipient(&mail.to)?;
     check(&mail)?;
     let builder = Message::builder()
-        .from(from.clone())
+        .from(Mailbox::new(Some(mail.sender), from.clone()))
         .to(Mailbox::new(None, to.clone()))
         .subject(mail.subject)
-        .message_id(Some(format!("<{}@{}>", Uuid::now_v7(), from.email.domain())))
+        .message_id(Some(format!("<{}@{}>", Uuid::now_v7(), from.domain())))
         .header(AutoSubmitted);
     let text = SinglePart::plain(mail.text);
     let message = match mail.calendar {
         None => builder.singlepart(text),
         Some(calendar) => {
-            let ics = calendar.between(from.email.as_ref(), to.as_ref())?;
+            let ics = calendar.between(from.as_ref(), to.as_ref())?;
             let kind = |kind: String| ContentType::parse(&kind).expect("a content type of ours");
             let part = kind(format!("text/calendar; charset=utf-8; method={}", calendar.method.as_str()));
             // Mail programs with a calendar show the one, all others save the other.

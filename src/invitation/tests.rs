@@ -76,7 +76,7 @@ fn configured(url: &str) -> Result<Option<Mailer>, String> {
         "--smtp-url-file",
         file.to_str().unwrap(),
         "--mail-from",
-        "Praxis am Markt <praxis@praxis.example>",
+        "praxis@praxis.example",
     ])
 }
 
@@ -86,6 +86,7 @@ fn mailer(url: &str) -> Mailer {
 
 fn mail(text: &str) -> Mail {
     Mail {
+        sender: "Praxis am Markt".to_owned(),
         to: TO.to_owned(),
         subject: "Ihr Videotermin am Montag".to_owned(),
         text: text.to_owned(),

@@ -411,7 +411,8 @@ pub async fn mail(
     let sentence = "No mail server is configured. Write the mail with your own mail program.";
     let mailer = app.desk.mailer.as_ref().ok_or(Error::Conflict("no-mail", sentence))?;
     let calendar = body.calendar.map(|MailCalendar { method, ics }| Calendar { method, ics });
-    let mail = Mail { to: body.to, subject: body.subject, text: body.text, calendar };
+    let sender = member.practice.name.clone();
+    let mail = Mail { sender, to: body.to, subject: body.subject, text: body.text, calendar };
     mailer.send(mail).await.map_err(|error| match error {
         MailError::Invalid(text) => Error::Invalid(text.to_owned()),
         MailError::Server(text) => Error::Mail(text),
