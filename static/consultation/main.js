@@ -11,7 +11,7 @@ import { generateKeys, seal, unseal } from "../shared/seal.js";
 import { messages, Signaling } from "../shared/signaling.js";
 import { keepLanguage, language } from "../shared/tab.js";
 import { forget, fresh, load, save } from "./kept.js";
-import { CORNERS, initialState, reduce } from "./state.js";
+import { AHEAD, CORNERS, initialState, reduce } from "./state.js";
 import * as view from "./view.js";
 
 /** @typedef {import("../shared/signaling.js").Message} Message */
@@ -47,6 +47,8 @@ let incarnation = /** @type {number | undefined} */ (undefined);
 /** The set of partners; its modules come while the user is still busy with name and camera. */
 let peers = /** @type {Peers | null} */ (null);
 let comforts = /** @type {import("./comforts.js").Comforts | null} */ (null);
+/** The check before the appointment; its modules come when somebody wants it. */
+let trial = /** @type {Promise<import("./trial.js").Trial> | null} */ (null);
 let soundBlocked = false;
 let relook = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
 let drawing = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
@@ -182,10 +184,11 @@ function draw(now = false) {
 function onScreen(before) {
   const { screen } = state;
   clearTimeout(relook);
-  if (screen === "early") planRelook();
-  if (["code", "problem", "early", "end"].includes(screen)) media.stop();
+  if (AHEAD.includes(screen)) planRelook();
+  if (!["trial", "ready"].includes(screen)) leaveTrial();
+  if (["code", "problem", "early", "ready", "end"].includes(screen) || before === "trial") media.stop();
   if (screen === "welcome" || screen === "check") needSet().catch(report);
-  if (screen === "check") media.start();
+  if (screen === "check" || screen === "trial") media.start();
   comforts?.attend(screen === "call");
   meter();
   if (screen === "room") sound.tune();
@@ -195,11 +198,30 @@ function onScreen(before) {
 
 /** The level is on the screen where devices are checked or chosen. */
 function meter() {
-  const metered = state.screen === "check" || state.panel === "devices";
+  const metered = ["check", "trial"].includes(state.screen) || state.panel === "devices";
   if (metered === (metering !== undefined)) return;
   clearInterval(metering);
   metering = metered ? setInterval(() => view.level(loudness(sound.level()?.rms ?? 0)), METER_MS) : undefined;
   if (state.screen !== "call") sound.measure(metered ? media.ear() : null); // in the call it is measured anyway
+}
+
+/** The check before the appointment, from the beginning. */
+function tryEverything() {
+  leaveTrial();
+  media.wish({ microphone: true, camera: true });
+  dispatch({ type: "trial" });
+  trial = import("./trial.js").then(({ Trial }) => new Trial({ code: kept.code, sound, dispatch }));
+  trial.catch(() => dispatch({ type: "unsupported", problem: "incomplete" }));
+}
+
+function leaveTrial() {
+  trial?.then((left) => left.leave(), () => {});
+  trial = null;
+}
+
+async function judge() {
+  const begun = await trial;
+  if (state.screen === "trial") begun?.judge(state.media);
 }
 
 function listen() {
@@ -248,7 +270,7 @@ function onMessage(message) {
 
 /** What a message does beyond the screen. @type {Record<string, (message: Message) => void>} */
 const ON_MESSAGE = {
-  seen: () => state.screen === "early" && planRelook(),
+  seen: () => AHEAD.includes(state.screen) && planRelook(),
   waiting(message) {
     peers?.close();
     consultation = message.consultation;
@@ -308,6 +330,9 @@ const ON_ACTION = {
       () => dispatch({ type: "notice", key: "browser.notCopied" }),
     );
   },
+  trial: tryEverything,
+  judge,
+  tell: async () => state.readiness && (await trial)?.tell(state.readiness),
   askDevices: () => media.start(),
   tryOut: () => sound.tryOut(state.media.chosen.speaker).catch(report),
   choose: ({ kind, id }) => media.choose(kind, id),
@@ -461,7 +486,7 @@ function useWelcome(welcome) {
 /** @param {Promise<unknown>[]} taking  a track that was replaced waits for it */
 function onMedia(taking) {
   dispatch({ type: "media", media: media.summary() });
-  if (state.screen === "check") sound.measure(media.ear());
+  if (["check", "trial"].includes(state.screen)) sound.measure(media.ear());
   const taken = peers?.useMedia();
   taken?.catch(report);
   taking.push(...(taken ? [taken] : []));

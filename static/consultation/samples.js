@@ -81,6 +81,20 @@ const arrived = {
   display: { full: false, floating: false },
 };
 
+const invited = { name: "Gemeinschaftspraxis am Markt", phone: "030 7654321", timeZone: "Europe/Berlin" };
+
+/**
+ * The check before the appointment has come to a result.
+ * @param {Partial<NonNullable<State["readiness"]>>} change
+ * @param {Partial<NonNullable<State["readiness"]>["causes"]>} [causes]
+ * @returns {Partial<State>}
+ */
+const checked = (change, causes) => ({
+  screen: "ready",
+  inviter: invited,
+  readiness: { verdict: "green", camera: "ok", microphone: "ok", relay: "ok", ...change, causes: { camera: null, microphone: null, relay: null, ...causes } },
+});
+
 /** @type {Partial<State>} */
 const doctor = { role: "doctor", seat: 1, media: ready };
 
@@ -128,7 +142,27 @@ const samples = [
   ["welcome", { screen: "welcome" }],
   ["welcome-nobody-configured", { screen: "welcome", practice: { name: null, phone: null, timeZone: null } }],
   ["welcome-name-missing", { screen: "welcome", problem: "name-missing" }],
+  ["welcome-practice", { screen: "welcome", inviter: invited }],
   ["early", { screen: "early" }],
+  ["early-practice", { screen: "early", inviter: invited }],
+  ["early-doctor", { ...doctor, screen: "early", inviter: invited }],
+  ["trial-asking", { screen: "trial", media: media({ microphone: "asking", camera: "asking" }) }],
+  ["trial", { screen: "trial", media: ready }],
+  ["trial-hushed", { screen: "trial", media: ready, hushed: true }],
+  ["trial-silent", { screen: "trial", media: ready, hints: { silent: true, mutedSpeaking: false, unheard: false, echo: false } }],
+  ["trial-no-camera", { screen: "trial", media: media({ camera: "missing", trouble: { microphone: null, camera: "none" } }) }],
+  ["ready-checking", { screen: "ready", inviter: invited }],
+  ["ready-green", checked({})],
+  ["ready-green-nobody-to-tell", { ...checked({}), inviter: null }],
+  ["ready-yellow-no-camera", checked({ verdict: "yellow", camera: "missing" }, { camera: "ready.cause.camera" })],
+  ["ready-yellow-not-allowed", checked({ verdict: "yellow", camera: "failed", microphone: "failed" }, { camera: "trouble.browser.camera", microphone: "trouble.browser.microphone" })],
+  ["ready-red-no-microphone", checked({ verdict: "red", microphone: "missing" }, { microphone: "trouble.none.microphone" })],
+  ["ready-red-silent", checked({ verdict: "red", microphone: "failed" }, { microphone: "hint.silent" })],
+  ["ready-red-no-line", checked({ verdict: "red", camera: "failed", relay: "failed" }, { camera: "trouble.in-use.camera", relay: "ready.cause.relay.failed" })],
+  ["ready-red-no-server", checked({ verdict: "red", relay: "missing" }, { relay: "ready.cause.relay.missing" })],
+  ["ready-telling", { ...checked({}), told: "telling" }],
+  ["ready-told", { ...checked({}), told: "told" }],
+  ["ready-not-told", { ...checked({}), told: "failed" }],
   ...["code-expired", "code-revoked", "crowded", "too-many", "unavailable"].map(
     (problem) => /** @type {[string, Partial<State>]} */ ([`problem-${problem}`, { screen: "problem", problem }]),
   ),
@@ -144,6 +178,7 @@ const samples = [
   ["check-doctor", { ...doctor, screen: "check" }],
   ...troubles(),
   ["waiting", { screen: "waiting", media: ready }],
+  ["waiting-practice", { screen: "waiting", media: ready, inviter: invited }],
   ["waiting-doctor-here", { screen: "waiting", media: ready, doctor: true }],
   ["waiting-sent-back", { screen: "waiting", media: ready, sentBack: true }],
   ["waiting-occupied", { screen: "waiting", media: ready, occupied: true }],

@@ -17,8 +17,14 @@ export const CORNERS = ["end-top", "end-bottom", "start-bottom", "start-top"];
 /** What a person can mend in the code field; the rest needs a screen of its own. */
 const CODE_FIELD = ["code-empty", "code-length", "code-typo", "code-unknown"];
 
+/** Before the room opens: the page says when, or checks camera, microphone and line until then. */
+export const AHEAD = ["early", "trial", "ready"];
+
 /** What stands in the way of being heard comes first. @type {(keyof State["hints"])[]} */
 const HINTS = ["mutedSpeaking", "silent", "unheard", "echo"];
+
+/** @type {State["hints"]} */
+const NO_HINTS = { silent: false, mutedSpeaking: false, unheard: false, echo: false };
 
 /** @returns {State} */
 export function initialState() {
@@ -27,6 +33,7 @@ export function initialState() {
     language: "de",
     now: 0,
     practice: { name: null, phone: null, timeZone: null },
+    inviter: null,
     code: "",
     name: "",
     problem: null,
@@ -37,6 +44,8 @@ export function initialState() {
     expiresAt: null,
     back: false,
     joining: false,
+    readiness: null,
+    told: "no",
     media: {
       microphone: "off",
       camera: "off",
@@ -56,7 +65,7 @@ export function initialState() {
     asked: false,
     pinned: null,
     speaker: null,
-    hints: { silent: false, mutedSpeaking: false, unheard: false, echo: false },
+    hints: NO_HINTS,
     display: { full: null, floating: null },
     shortcuts: true,
     hushed: false,
@@ -87,7 +96,7 @@ const STEPS = {
   server: (state, { message }) => SERVER[message.type]?.(state, message) ?? state,
   language: (state, { language }) => ({ ...state, language }),
   practice: (state, { practice }) => ({ ...state, practice }),
-  askCode: (state, { problem = null, code = state.code }) => ({ ...state, screen: "code", problem, code }),
+  askCode: (state, { problem = null, code = state.code }) => ({ ...state, screen: "code", problem, code, inviter: null }),
   look: (state, { code }) => ({ ...state, screen: "looking", problem: null, code }),
   resume: (state, { code, name }) => ({ ...state, screen: "looking", back: true, code, name, end: null, problem: null }),
   unsupported: (state, { problem }) => ({ ...state, screen: "browser", problem }),
@@ -98,6 +107,12 @@ const STEPS = {
       ? announce({ ...state, name, problem: "name-missing" }, "welcome.nameMissing")
       : { ...state, name: name.trim(), problem: null, screen: "check" },
   join: (state) => ({ ...state, joining: true }),
+  early: (state) => ({ ...state, screen: "early" }),
+  trial: (state) => ({ ...state, screen: "trial", readiness: null, told: "no", hints: NO_HINTS }),
+  judge: (state) => ({ ...state, screen: "ready", hints: NO_HINTS }),
+  ready: (state, { readiness }) =>
+    state.screen === "ready" ? announce({ ...state, readiness }, `ready.${readiness.verdict}.title`) : state,
+  told: (state, { told }) => hearTold(state, told),
   media: (state, { media }) => changeMedia(state, media),
   hushed: (state, { hushed }) => ({ ...state, hushed }),
   signaling: (state, { signaling, code }) => changeSignaling(state, signaling, code),
@@ -126,9 +141,9 @@ const STEPS = {
 
 /** Every message of the broker (docs/protocol.md "From the broker"). @type {Record<string, (state: State, message: Message) => State>} */
 export const SERVER = {
-  seen: (state, message) => arrive({ ...times(state, message), problem: null }, message),
+  seen: (state, message) => arrive({ ...invited(state, message), problem: null }, message),
   waiting: (state, message) => ({
-    ...times(state, message),
+    ...invited(state, message),
     screen: "waiting",
     occupied: message.occupied,
     sentBack: state.screen === "call" || state.sentBack,
@@ -163,6 +178,12 @@ export const SERVER = {
   ice: (state) => state,
   probe: (state) => state,
 };
+
+/** That it is on its way is seen on the button. @param {State} state @param {State["told"]} told @returns {State} */
+function hearTold(state, told) {
+  if (state.screen !== "ready" || told === "telling") return { ...state, told };
+  return announce({ ...state, told }, `ready.${told}`);
+}
 
 /** In the call a new trouble is said. @param {State} state @param {State["media"]} media @returns {State} */
 function changeMedia(state, media) {
@@ -204,9 +225,9 @@ export function hintIn({ hints }) {
  * @returns {State}
  */
 function arrive(state, message) {
-  if (message.state === "early") return { ...state, screen: "early" };
-  if (!["looking", "early", "code", "problem"].includes(state.screen)) return state;
-  return { ...state, screen: message.role === "doctor" ? "check" : "welcome" };
+  if (message.state === "early") return AHEAD.includes(state.screen) ? state : { ...state, screen: "early" };
+  if (!["looking", ...AHEAD, "code", "problem"].includes(state.screen)) return state;
+  return { ...state, screen: message.role === "doctor" ? "check" : "welcome", hints: NO_HINTS };
 }
 
 /** @param {State} state @param {Message} message @returns {State} */
@@ -214,7 +235,7 @@ function takeSeat(state, message) {
   // The snapshot follows: who is present is told anew.
   const partners = Object.values(state.peers).filter((peer) => holds(message, peer));
   return {
-    ...times(state, message),
+    ...invited(state, message),
     screen: message.role === "doctor" && partners.length === 0 ? "room" : "call",
     joining: false,
     back: false,
@@ -237,6 +258,16 @@ function takeSeat(state, message) {
 export function holds({ holders }, partner) {
   return holders.some((/** @type {typeof partner} */ holder) =>
     holder.seat === partner.seat && holder.incarnation === partner.incarnation);
+}
+
+/** Who invites, and when. @param {State} state @param {Message} message @returns {State} */
+function invited(state, message) {
+  return { ...times(state, message), inviter: message.practice ?? null };
+}
+
+/** Who is named to the user. @param {State} state */
+export function practiceOf({ inviter, practice }) {
+  return inviter ?? practice;
 }
 
 /** @param {State} state @param {Message} message @returns {State} */
@@ -274,7 +305,7 @@ function meet(state, { seat, role, incarnation }) {
     line: null,
     theirLine: null,
     verdict: null,
-    name: known?.name ?? state.admitted[seat] ?? (role === "doctor" ? state.practice.name : null),
+    name: known?.name ?? state.admitted[seat] ?? (role === "doctor" ? practiceOf(state).name : null),
     locked: null,
   };
   return {

@@ -10,6 +10,8 @@ export type Screen =
   | "code"
   | "welcome"
   | "early"
+  | "trial"
+  | "ready"
   | "problem"
   | "browser"
   | "check"
@@ -93,13 +95,33 @@ export interface PeerState {
   locked: Locked;
 }
 
+/** Who invites. `timeZone`: IANA; none: the device's. */
+export interface Practice {
+  name: string | null;
+  phone: string | null;
+  timeZone: string | null;
+}
+
+/** How a part did: `missing`: there is none, or it was not reached; `failed`: it is there and does not work. */
+export type Part = "ok" | "missing" | "failed";
+export type Parts = Record<"camera" | "microphone" | "relay", Part>;
+
+/** How the check before the appointment went. */
+export interface Readiness extends Parts {
+  verdict: "green" | "yellow" | "red";
+  /** What is wrong with each part, and what to do: keys of the words. */
+  causes: Record<keyof Parts, string | null>;
+}
+
 export interface State {
   screen: Screen;
   language: "de" | "en";
   /** ms since 1970, of the last action. */
   now: number;
-  /** `timeZone`: IANA; none: the device's. */
-  practice: { name: string | null; phone: string | null; timeZone: string | null };
+  /** As this server's operator configured it. */
+  practice: Practice;
+  /** The practice that planned this consultation, if one did: it is shown instead, and can be told how the check went. */
+  inviter: Practice | null;
   /** As typed, or from the link. */
   code: string;
   /** The user's own. */
@@ -114,6 +136,9 @@ export interface State {
   /** A reload is coming back to where it was. */
   back: boolean;
   joining: boolean;
+  /** The check before the appointment: how it went (`null`: not known yet), and whether the practice was told. */
+  readiness: Readiness | null;
+  told: "no" | "telling" | "told" | "failed";
   media: Summary;
   /** Media go over the relay alone, so that neither side learns the other's address. */
   relayedOnly: boolean;

@@ -6,8 +6,9 @@
 
 import { format } from "../shared/code.js";
 import { drawDevices } from "./controls.js";
-import { all, clone, complain, el, form, input, put, translate } from "../shared/dom.js";
+import { all, clone, complain, el, form, input, part, put, translate } from "../shared/dom.js";
 import { say } from "../shared/say.js";
+import { practiceOf } from "./state.js";
 import { drawKnocks, drawPanels, mountPanels } from "./panels.js";
 import { drawCall, drawPictures, mountStage } from "./stage.js";
 import { sentence, titleOf, troubleOf, when } from "./words-of.js";
@@ -57,7 +58,7 @@ export function render(state, words) {
   overdue?.remove();
   for (const section of all("section")) section.hidden = section.id !== `screen-${state.screen}`;
   document.title = `${say(words, titleOf(state), { count: String(state.knocks.length) })} · visavis`;
-  drawPhone(state.practice.phone);
+  drawPractice(practiceOf(state));
   for (const line of all("[data-notice]")) put(line, state.notice && sentence(state.notice, words));
   for (const button of all("[data-hushed]")) button.hidden = !state.hushed;
   SCREENS[state.screen](state, words, moved);
@@ -83,7 +84,7 @@ const SCREENS = {
   },
   welcome(state, words, moved) {
     if (moved) input("name").value = state.name;
-    const practice = state.practice.name;
+    const practice = practiceOf(state).name;
     const title = practice ? say(words, "welcome.title", { practice }) : words["welcome.titleNobody"];
     put(el["welcome-title"], title);
     put(el["welcome-when"], say(words, "welcome.when", { when: when(state.startsAt, state, words) }));
@@ -92,7 +93,14 @@ const SCREENS = {
   early(state, words) {
     put(el["early-opens"], say(words, "early.opens", { when: when(state.opensAt, state, words) }));
     put(el["early-starts"], state.startsAt && say(words, "early.starts", { when: when(state.startsAt, state, words) }));
+    el["early-trial"].hidden = state.role === "doctor";
   },
+  trial(state, words) {
+    const asking = drawTest("trial", state, words);
+    put(el["trial-text"], words[asking ? "check.asking" : "check.text"]);
+    el.judge.setAttribute("aria-disabled", String(asking));
+  },
+  ready: drawReady,
   problem(state, words) {
     const expires = state.expiresAt ? new Date(state.expiresAt).toLocaleString(words.locale, DAY_AND_TIME) : "";
     put(el["problem-title"], words[`problem.${state.problem}.title`]);
@@ -110,17 +118,11 @@ const SCREENS = {
   },
   check(state, words) {
     const doctor = state.role === "doctor";
-    const { media } = state;
-    const asking = media.microphone === "asking" || media.camera === "asking";
+    const asking = drawTest("check", state, words);
     const text = asking ? "check.asking" : doctor ? "check.textDoctor" : "check.text";
     put(el["check-title"], words[doctor ? "check.titleDoctor" : "check.title"]);
-    const shown = asking || doctor || media.camera === "on";
+    const shown = asking || doctor || state.media.camera === "on";
     put(el["check-text"], shown && say(words, text, { when: when(state.startsAt, state, words) }));
-    const trouble = troubleOf(state, words);
-    put(el["check-problem"], trouble);
-    el["check-again"].hidden = !trouble || asking;
-    el["level-place"].hidden = media.microphone !== "on";
-    put(el["level-hint"], state.hushed && media.microphone === "on" && words["check.levelHint"]);
     const next = doctor ? "check.toRoom" : "check.toWaiting";
     put(el.join, words[state.joining ? "check.joining" : next]);
     el.join.setAttribute("aria-disabled", String(state.joining));
@@ -151,8 +153,66 @@ const SCREENS = {
   },
 };
 
-/** @param {string | null} phone  of the practice: one tap calls it */
-function drawPhone(phone) {
+/**
+ * What goes with a picture and a meter, wherever devices are tried.
+ * @param {"check" | "trial"} screen
+ * @param {State} state
+ * @param {Words} words
+ * @returns {boolean} whether the browser is still asking
+ */
+function drawTest(screen, state, words) {
+  const { media } = state;
+  // The check before the appointment wants both on: one that is off is about to be asked for.
+  const open = screen === "trial" ? ["asking", "off"] : ["asking"];
+  const asking = open.includes(media.microphone) || open.includes(media.camera);
+  const trouble = troubleOf(state, words) ?? (state.hints.silent && words["hint.silent"]);
+  put(el[`${screen}-problem`], trouble);
+  el[`${screen}-again`].hidden = !troubleOf(state, words) || asking;
+  el[`${screen}-level`].hidden = media.microphone !== "on";
+  put(el[`${screen}-level-hint`], state.hushed && media.microphone === "on" && words["check.levelHint"]);
+  return asking;
+}
+
+/** @param {State} state @param {Words} words */
+function drawReady({ readiness, told, inviter }, words) {
+  put(el["ready-title"], words[readiness ? `ready.${readiness.verdict}.title` : "ready.title"]);
+  put(el["ready-text"], words[readiness ? `ready.${readiness.verdict}.text` : "ready.text"]);
+  el["ready-result"].hidden = el["ready-retry"].hidden = !readiness;
+  // Where no practice planned this, nobody would read it.
+  el["ready-tell"].hidden = !readiness || !inviter || told === "told";
+  put(el.tell, words[told === "telling" ? "ready.telling" : "ready.tell"]);
+  el.tell.setAttribute("aria-disabled", String(told === "telling"));
+  put(el["ready-not-told"], told === "failed" && words["ready.failed"]);
+  put(el["ready-told"], told === "told" && words["ready.told"]);
+  if (!readiness) return;
+  drawMark(el["ready-verdict"], MARKS[readiness.verdict], words[`ready.${readiness.verdict}`]);
+  for (const name of PARTS) {
+    const row = part(el["ready-result"], name);
+    const hampers = name === "camera" ? "yellow" : readiness.verdict;
+    drawMark(row, MARKS[readiness[name] === "ok" ? "green" : hampers], words[`ready.${name}.${readiness[name]}`]);
+    const cause = readiness.causes[name];
+    put(row.querySelector("p"), cause && words[cause]);
+  }
+}
+
+/** @type {(keyof import("./types.js").Parts)[]} */
+const PARTS = ["camera", "microphone", "relay"];
+/** Told apart by shape before colour. */
+const MARKS = { green: "good", yellow: "warning", red: "bad" };
+
+/** @param {HTMLElement} element @param {string} mark @param {string} text */
+function drawMark(element, mark, text) {
+  element.dataset.mark = mark;
+  element.querySelector("use")?.setAttribute("href", `#i-${mark}`);
+  put(element.querySelector("strong"), text);
+}
+
+/** Name and number of the practice, wherever they stand; one tap calls it. @param {import("./types.js").Practice} practice */
+function drawPractice({ name, phone }) {
+  for (const place of all("[data-practice]")) {
+    place.hidden = !name;
+    put(place.querySelector("strong"), name);
+  }
   for (const place of all("[data-phone]")) {
     place.hidden = !phone;
     const link = place.querySelector("a");

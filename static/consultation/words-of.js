@@ -1,7 +1,7 @@
 /** What the page knows, put into words: pure, out of a catalogue of `shared/words/`. */
 
 import { say } from "../shared/say.js";
-import { troubleIn } from "./state.js";
+import { practiceOf, troubleIn } from "./state.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").PeerState} PeerState */
@@ -112,7 +112,7 @@ export function locked(person, words) {
 export function when(iso, state, words) {
   if (!iso) return "";
   const at = new Date(iso);
-  const timeZone = state.practice.timeZone ?? undefined;
+  const timeZone = practiceOf(state).timeZone ?? undefined;
   /** @param {string} [zone] */
   const clock = (zone) => at.toLocaleTimeString(words.locale, { hour: "2-digit", minute: "2-digit", timeZone: zone });
   /** @param {Date} moment */

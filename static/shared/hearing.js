@@ -19,8 +19,8 @@ export const LOOK_MS = 100;
 /** Somebody speaks: -46 dB. Breath and a ventilator lie below. */
 export const SPEECH = 0.005;
 /** Less than one step of 16 bits is no quiet room but a dead microphone: even noise suppression leaves more. */
-const NOTHING = 1 / 40_000;
-const SILENT_MS = 4000;
+export const NOTHING = 1 / 40_000;
+export const SILENT_MS = 4000;
 /** Of the silent time the others must have spoken so much, and of the time before a hint one must have spoken oneself. */
 const SPOKEN_LOOKS = 10;
 const SPEAKING_LOOKS = { of: 20, least: 10 };

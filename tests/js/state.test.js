@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { STATES } from "../../static/consultation/samples.js";
-import { hintIn, initialState, reduce } from "../../static/consultation/state.js";
+import { hintIn, initialState, practiceOf, reduce } from "../../static/consultation/state.js";
 import { linkOf, verdictOf, when } from "../../static/consultation/words-of.js";
 import de from "../../static/shared/words/de.js";
 
@@ -16,6 +16,7 @@ const waiting = { type: "waiting", consultation: "c", seat: 2, role: "patient", 
 const welcome = { type: "welcome", consultation: "c", seat: 2, role: "patient", incarnation: 1, token: "t", iceServers: [], relayedOnly: false, holders: [], ...times };
 const doctorPeer = { type: "peer", seat: 1, role: "doctor", incarnation: 1, key: "K" };
 const patientPeer = { type: "peer", seat: 2, role: "patient", incarnation: 1, key: "K" };
+const readiness = { verdict: "green", camera: "ok", microphone: "ok", relay: "ok", causes: { camera: null, microphone: null, relay: null } };
 const knock = { type: "knock", knock: "k", seat: 2, role: "patient", since: times.startsAt, device: "first" };
 
 test("a_patient_walks_from_the_link_to_the_call_and_out", () => {
@@ -143,6 +144,42 @@ test("somebody_early_goes_on_when_the_room_opens", () => {
   assert.equal(hear(early, seen).screen, "welcome");
 });
 
+test("the_practice_that_invites_is_named_and_without_one_the_configured_practice", () => {
+  const practice = { name: "Praxis am Markt", phone: "030 1", timeZone: "Europe/Vienna" };
+  const configured = { name: "MVZ", phone: null, timeZone: "Europe/Berlin" };
+  const page = walk(initialState(), { type: "practice", practice: configured });
+  assert.deepEqual(practiceOf(hear(page, seen)), configured);
+  for (const message of [seen, waiting, welcome]) assert.deepEqual(practiceOf(hear(page, { ...message, practice })), practice);
+  const invited = hear(initialState(), { ...seen, practice });
+  assert.deepEqual(practiceOf(walk(invited, { type: "practice", practice: configured })), practice, "in whichever order they come");
+  assert.equal(hear(invited, { ...welcome, practice }, doctorPeer).peers[1].name, practice.name);
+  assert.deepEqual(practiceOf(walk(walk(invited, { type: "practice", practice: configured }), { type: "askCode" })), configured, "another code, another practice");
+});
+
+test("the_check_before_the_appointment_leads_to_a_result_and_back", () => {
+  let state = walk(hear(initialState(), { ...seen, state: "early" }), { type: "trial" });
+  assert.equal(state.screen, "trial");
+  assert.equal(hear(state, { ...seen, state: "early" }).screen, "trial", "looking again disturbs nobody");
+  state = walk(state, { type: "hints", change: { silent: true } }, { type: "judge" });
+  assert.deepEqual([state.screen, state.readiness, state.hints.silent], ["ready", null, false]);
+  state = walk(state, { type: "ready", readiness });
+  assert.deepEqual([state.readiness, state.announcement?.key], [readiness, "ready.green.title"]);
+  state = walk(state, { type: "told", told: "telling" }, { type: "told", told: "told" });
+  assert.deepEqual([state.told, state.announcement?.key], ["told", "ready.told"]);
+  assert.equal(walk(state, { type: "early" }).screen, "early");
+  const again = walk(state, { type: "trial" });
+  assert.deepEqual([again.readiness, again.told], [null, "no"]);
+});
+
+test("the_room_opens_also_for_whoever_is_checking", () => {
+  const early = hear(initialState(), { ...seen, state: "early" });
+  for (const steps of [["trial"], ["trial", "judge"]]) {
+    const state = hear(walk(early, ...steps.map((type) => ({ type }))), seen);
+    assert.equal(state.screen, "welcome");
+    assert.equal(walk(state, { type: "ready", readiness }), state, "what comes too late changes nothing");
+  }
+});
+
 test("looking_again_after_a_lost_socket_disturbs_nobody_who_went_on", () => {
   const state = walk(hear(initialState(), seen), { type: "submitName", name: "Maria" });
   assert.equal(hear(state, seen).screen, "check");
@@ -266,7 +303,7 @@ test("what_one_partner_does_leaves_the_others_as_they_were", () => {
 });
 
 test("the_samples_have_every_screen_and_distinct_names", () => {
-  const screens = ["browser", "call", "check", "code", "early", "end", "looking", "problem", "room", "waiting", "welcome"];
+  const screens = ["browser", "call", "check", "code", "early", "end", "looking", "problem", "ready", "room", "trial", "waiting", "welcome"];
   assert.deepEqual([...new Set(STATES.map(({ state }) => state.screen))].sort(), screens);
   assert.equal(new Set(STATES.map(({ name }) => name)).size, STATES.length);
 });
