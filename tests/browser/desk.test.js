@@ -210,6 +210,46 @@ test("a plan whose record does not arrive is kept, told, and saved later, even a
   await visit.says("#detail-title", "Maria Beispiel");
 });
 
+test("what was typed is there again after a reload, and a form that was left waits", async () => {
+  const { visit } = await atTheDesk();
+  await open(visit, "#plan", "plan");
+  await visit.type("#plan-name", "Maria Beispiel");
+  await visit.see("it is kept", () => sessionStorage.getItem("visavis.desk.draft"));
+  assert.ok(!(await visit.read(() => JSON.stringify({ ...sessionStorage }))).includes("Maria"), "sealed");
+  await visit.page.reload();
+  await visit.onScreen("plan");
+  const typed = () => visit.read(() => /** @type {HTMLInputElement} */ (document.querySelector("#plan-name")).value);
+  assert.equal(await typed(), "Maria Beispiel");
+  await visit.click("#plan-back");
+  await visit.onScreen("list");
+  await visit.click("a[href='#plan']");
+  await visit.onScreen("plan");
+  assert.equal(await typed(), "Maria Beispiel");
+  await visit.click("[data-do=discard]");
+  await visit.onScreen("list");
+  await visit.click("a[href='#plan']");
+  await visit.onScreen("plan");
+  assert.equal(await typed(), "");
+});
+
+test("a record that this workplace cannot open says so, with the next step, and is never written over", async () => {
+  const { visit } = await atTheDesk();
+  const id = await plan(visit, { name: "Maria Beispiel", date: daysAhead(1), time: "09:00" });
+  const sealed = `9.${"A".repeat(80)}`;
+  await visit.click(".back");
+  await colleague(visit, id, { sealed });
+  await visit.says(".visit [data-part=name]", de["list.locked"]);
+  await visit.click(".visit .open");
+  await visit.visible("#detail-locked");
+  await visit.click("#detail-change");
+  await visit.visible("#plan-locked");
+  await fill(visit, { time: "10:00" });
+  await visit.click("#plan-save");
+  await visit.onScreen("detail");
+  await visit.see("the new time", () => /10:00 bis/.test(document.querySelector("#detail-when")?.textContent ?? ""));
+  assert.equal(await visit.read(async (which) => (await (await import(`${location.origin}/desk/api.js`)).call("GET", `consultations/${which}`)).sealed, id), sealed);
+});
+
 test("seats are added, given a new code and removed; a call-off has its notice, and a deletion leaves nothing", async () => {
   const { visit } = await atTheDesk();
   const id = await plan(visit, { name: "Maria Beispiel", date: daysAhead(1), time: "09:00" });

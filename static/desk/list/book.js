@@ -8,7 +8,7 @@ import { base64url } from "../../shared/seal.js";
 import { openRecord, sealRecord, versionOf } from "../../shared/vault.js";
 import { call } from "../api.js";
 import { changeOf, factsOf, labelsOf, noFacts, planOf } from "./draft.js";
-import { keepUnsaved, unsaved } from "./kept.js";
+import { keepDraft, keepUnsaved, keptDraft, unsaved } from "./kept.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Action} Action */
@@ -108,7 +108,7 @@ export class Book {
    * @returns {Promise<{ moved: boolean }>}
    */
   async change({ id, values, revision }) {
-    const { desk, facts, lock } = this.#entry(String(id));
+    const { desk, facts, lock } = await this.#known(String(id));
     const changed = lock === "locked" ? null : factsOf(facts ?? noFacts(), values);
     const times = changeOf(values, desk, this.#state().practice.timeZone);
     const sealed = changed && { sealed: await this.#seal(desk.id, changed) };
@@ -127,11 +127,12 @@ export class Book {
    * @param {string} id
    * @param {Change} change
    */
-  amend(id, change) {
-    const { desk, facts } = this.#entry(id);
+  async amend(id, change) {
+    const { desk, facts, lock } = await this.#known(id);
+    if (lock === "locked") throw new Error("what cannot be read is not written over");
     const changed = change(facts ?? noFacts());
     this.#tell({ type: "stored", desk, facts: changed });
-    return this.#save(id, changed, change);
+    await this.#save(id, changed, change);
   }
 
   /** @param {string} id @param {string} label */
@@ -167,7 +168,7 @@ export class Book {
   /** A fresh code of the doctor's seat. @param {string} id @returns {Promise<string>} the link into the call */
   async enter(id) {
     const { code } = await call("POST", `consultations/${id}/enter`);
-    const secret = this.#entry(id).facts?.secret;
+    const secret = (await this.#known(id)).facts?.secret;
     return `/#${code}${secret ? `.${secret}` : ""}`;
   }
 
@@ -194,6 +195,18 @@ export class Book {
     }
   }
 
+  /** What was typed outlives a reload and a session's end. @param {Draft | null} draft */
+  async keepDraft(draft) {
+    keepDraft(draft && (await sealRecord(this.vault.current, `${this.#practice}|draft`, { ...draft })));
+  }
+
+  async restoreDraft() {
+    const sealed = keptDraft();
+    const key = sealed && this.vault.keys.get(versionOf(sealed));
+    const draft = key && (await openRecord(key, `${this.#practice}|draft`, sealed).catch(() => null));
+    if (draft) this.#tell({ type: "set", change: { draft } });
+  }
+
   // ---- inside ----
 
   get #practice() {
@@ -205,6 +218,16 @@ export class Book {
     const entry = this.#state().entries.get(id);
     if (!entry) throw new Error(`no consultation ${id}`);
     return entry;
+  }
+
+  /** With its record opened, if it can be. @param {string} id */
+  async #known(id) {
+    const { desk, lock } = this.#entry(id);
+    if (lock === "sealed") {
+      const facts = await this.#unseal(id, String(desk.sealed));
+      this.#tell({ type: "opened", records: [{ id, sealed: desk.sealed, facts }], left: this.#closed.length });
+    }
+    return this.#entry(id);
   }
 
   /** @param {object} plan @param {Partial<Values>} values  as far as something is known */
@@ -233,20 +256,15 @@ export class Book {
       codes: { ...facts.codes, [seat]: code },
       ...(label === undefined ? {} : { labels: { ...facts.labels, [seat]: label } }),
     });
-    const { desk, facts } = this.#entry(id);
-    this.#tell({ type: "stored", desk, facts: change(facts ?? noFacts()) }); // before anything can fail
+    await this.amend(id, change); // first of all: the code is told this once
     await this.#read(id);
-    await this.amend(id, change);
   }
 
   /** @param {string} id */
   async #read(id) {
     try {
-      const desk = await call("GET", `consultations/${id}`);
-      const entry = this.#state().entries.get(id);
-      const known = entry && (entry.desk.sealed === desk.sealed || this.#state().unsaved.includes(id));
-      this.#tell({ type: "stored", desk, facts: known || desk.sealed === null ? undefined : await this.#unseal(id, desk.sealed) });
-      if (!known) this.#open([desk]);
+      this.#tell({ type: "stored", desk: await call("GET", `consultations/${id}`) });
+      await this.#known(id);
     } catch (problem) {
       if (kindOf(problem) !== "not-found") throw problem;
       this.#tell({ type: "gone", id });
@@ -301,7 +319,7 @@ export class Book {
     while (this.#closed.length > 0) {
       const slice = this.#closed.splice(0, SLICE).filter(({ id }) => this.#state().entries.get(id)?.lock !== "open");
       const records = await Promise.all(slice.map(async ({ id, sealed }) => ({ id, sealed, facts: await this.#unseal(id, String(sealed)) })));
-      if (records.length > 0) this.#tell({ type: "opened", records });
+      this.#tell({ type: "opened", records, left: this.#closed.length });
       await new Promise((resolve) => setTimeout(resolve));
     }
     this.#opening = false;
@@ -315,7 +333,7 @@ export class Book {
   /** @param {string} id @param {string} sealed @returns {Promise<Facts | null>} */
   async #unseal(id, sealed) {
     const key = this.vault.keys.get(versionOf(sealed));
-    const record = key && (await openRecord(key, `${this.#practice}|${id}`, sealed));
+    const record = key && (await openRecord(key, `${this.#practice}|${id}`, sealed).catch(() => null)); // a record of no JSON is none
     return record ? { ...noFacts(), ...record } : null;
   }
 }

@@ -18,7 +18,7 @@ export function drawDetail(state, words) {
   const entry = state.entries.get(state.current ?? "");
   if (!entry) return;
   const { desk, lock } = entry;
-  const alive = desk.state === "planned" || desk.state === "open";
+  const alive = (desk.state === "planned" || desk.state === "open") && Date.parse(desk.expiresAt) > state.now;
   put(el["detail-title"], nameOf(entry, words));
   put(el["detail-when"], whenOf(entry, state, words));
   drawMarks(el["detail-marks"], marksOf(entry, state, words));

@@ -3,6 +3,9 @@
  * records that did not reach the server. Nothing of it is a name that anybody else could read.
  */
 
+import { tab } from "../../shared/tab.js";
+
+const DRAFT = "visavis.desk.draft";
 const SOUND = "visavis.desk.sound";
 const ENTERED = "visavis.desk.entered";
 const UNSAVED = "visavis.desk.unsaved";
@@ -39,6 +42,17 @@ export function keepUnsaved(practice, id, sealed) {
   const all = sealed === null ? others : { ...others, [id]: sealed };
   if (Object.keys(all).length > 0) store.setItem(`${UNSAVED}.${practice}`, JSON.stringify(all));
   else store.removeItem(`${UNSAVED}.${practice}`);
+}
+
+/** The unfinished form, sealed, in this tab. @returns {string | null} */
+export function keptDraft() {
+  return tab.getItem(DRAFT);
+}
+
+/** @param {string | null} sealed */
+export function keepDraft(sealed) {
+  if (sealed === null) tab.removeItem(DRAFT);
+  else tab.setItem(DRAFT, sealed);
 }
 
 /** @returns {Pick<Storage, "getItem" | "setItem" | "removeItem">} */

@@ -34,7 +34,7 @@ export function drawList(state, words) {
   const rows = rowsOf(state);
   const count = countOf(rows);
   const whole = past ? loaded.past : loaded.coming;
-  put(el.found, [(query || day || past) && count > 0 && foundText(count, words), !whole && words["list.loading"]].filter(Boolean).join(" "));
+  put(el.found, [(query || day || past) && count > 0 && foundText(count, words), (!whole || state.opening) && words["list.loading"]].filter(Boolean).join(" "));
   el.empty.hidden = count > 0 || !whole;
   put(el["empty-text"], words[query ? "list.empty.search" : day ? "list.empty.day" : past ? "list.empty.past" : "list.empty"]);
   el["empty-past"].hidden = !query || past;
@@ -63,11 +63,11 @@ export function drawDoor(state, words) {
 /** @param {HTMLElement} item @param {Entry} entry */
 function drawVisit(item, entry) {
   const { state, words } = shown;
-  const { desk, facts, lock, start, end } = entry;
+  const { desk, facts, lock, end } = entry;
   const { timeZone } = state.practice;
   const revoked = desk.state === "revoked";
   /** @type {HTMLAnchorElement} */ (item.querySelector(".open")).href = `#consultation=${desk.id}`;
-  put(part(item, "time"), clockOf(timeZone, start));
+  put(part(item, "time"), clockOf(timeZone, entry.start));
   put(part(item, "minutes"), say(words, "list.minutes", { count: String(desk.durationMinutes) }));
   put(part(item, "name"), nameOf(entry, words));
   put(part(item, "title"), facts?.title);
@@ -77,7 +77,9 @@ function drawVisit(item, entry) {
   item.toggleAttribute("data-waits", state.waiting.some(({ consultation }) => consultation === desk.id));
   drawMarks(part(item, "marks"), marksOf(entry, state, words));
   const ready = Date.parse(desk.opensAt) <= state.now && Date.parse(desk.expiresAt) > state.now && !revoked && end > state.now - LATE_MS;
-  drawStart(/** @type {HTMLElement} */ (item.querySelector("[data-do=start]")), desk.id, state, words, ready);
+  const start = /** @type {HTMLElement} */ (item.querySelector("[data-do=start]"));
+  drawStart(start, desk.id, state, words, ready);
+  item.toggleAttribute("data-starts", !start.hidden);
 }
 
 /** So long after its end a consultation may still be started from the list. */

@@ -13,6 +13,7 @@ import { sentenceOf } from "../words.js";
 import { Book, page } from "./book.js";
 import { problemOf } from "./draft.js";
 import { entered, keepEntered, keepSound, sound as soundKept } from "./kept.js";
+import { today } from "./shown.js";
 import { inCall, initialState, reduce } from "./state.js";
 import * as view from "./view.js";
 import { momentOf } from "./zone.js";
@@ -22,6 +23,9 @@ import { momentOf } from "./zone.js";
 /** @typedef {import("./types.js").Waiting} Waiting */
 
 const TICK_MS = 10_000;
+const DRAW_MS = 16;
+/** What was typed is kept so long after the last key. */
+const KEEP_MS = 400;
 /** While thousands of records are being opened the list is drawn no oftener. */
 const LOADING_MS = 200;
 /** What the server refuses, in words of this page. */
@@ -34,10 +38,14 @@ let words = /** @type {Words | null} */ (null);
 let book = /** @type {Book | null} */ (null);
 /** What the next screen is told beside its place. */
 let arriving = /** @type {{ fresh?: boolean }} */ ({});
-let soon = 0;
 let drawing = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
-/** The list was asked for before the socket could tell of changes. */
-let askedInTheDark = false;
+let drawingAt = Infinity;
+let keeping = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
+/** The socket was not there for a while: changes may have gone unheard. */
+let missed = false;
+
+/** Until the first names are there. */
+let first = true;
 
 /** Knocks that were heard. @type {Set<string>} */
 const heard = new Set();
@@ -67,8 +75,10 @@ async function start() {
   await speaking;
   if (!vault) return dispatch({ type: "set", change: { screen: "trouble", problem: { key: "list.vault.text", values: {} } } });
   book = new Book(vault, () => state, dispatch);
-  askedInTheDark = !live.isOpen;
+  missed ||= !live.isOpen;
+  await book.restoreDraft();
   await book.load(false, early ?? page(false));
+  await catchUp();
   await book.restore();
 }
 
@@ -84,8 +94,13 @@ function dispatch(action) {
   state = reduce(state, action);
   if (state.screen === "list" && before.screen === "opening" && location.hash.length > 1) route();
   for (const { knock } of state.waiting) ring(knock);
-  if (action.type === "page" || action.type === "opened") drawing ??= setTimeout(draw, state.loaded.coming || before.screen !== "opening" ? LOADING_MS : 0);
-  else if (state !== before) drawSoon();
+  if (state.draft !== before.draft) {
+    clearTimeout(keeping);
+    keeping = setTimeout(() => book?.keepDraft(state.draft).catch(fail), KEEP_MS);
+  }
+  const many = (action.type === "page" || action.type === "opened") && !first;
+  first &&= !(action.type === "opened");
+  if (state !== before) drawSoon(many ? LOADING_MS : DRAW_MS);
 }
 
 /** @type {Record<string, (action: Action) => void>} */
@@ -132,7 +147,7 @@ const ON_ACTION = {
   allDays: () => dispatch({ type: "day", day: state.day }),
   day(action) {
     dispatch(action);
-    if (state.day && !state.loaded.past && state.day < new Date(state.now).toISOString().slice(0, 10)) book?.load(true).catch(fail);
+    if (state.day && !state.loaded.past && state.day < today(state)) book?.load(true).catch(fail);
   },
   sound({ on }) {
     keepSound(on);
@@ -231,8 +246,8 @@ function route() {
   const [place, id = ""] = location.hash.slice(1).split("=");
   const told = arriving;
   const entry = state.entries.get(id);
-  if (id && !entry) {
-    // It may not have come yet, or be of the past.
+  if (id && (!entry || entry.lock === "sealed")) {
+    // It may not have come yet, or be of the past; and without its record no form is filled.
     book?.update(id).then(() => {
       if (state.entries.has(id)) return route();
       dispatch({ type: "notice", key: "detail.gone" });
@@ -257,15 +272,13 @@ function listen() {
   window.addEventListener("hashchange", route);
   live.addEventListener("message", (event) => hear(/** @type {CustomEvent} */ (event).detail));
   live.addEventListener("up", () => {
-    const missed = state.live === "down" || askedInTheDark;
-    askedInTheDark = false;
     dispatch({ type: "live", live: "up" });
-    if (!missed || !book) return;
-    book.load(false).catch(fail);
-    if (state.past) book.load(true).catch(fail);
-    book.retry();
+    if (state.loaded.coming) catchUp().catch(fail);
   });
-  live.addEventListener("down", () => dispatch({ type: "live", live: "down" }));
+  live.addEventListener("down", () => {
+    missed = true;
+    dispatch({ type: "live", live: "down" });
+  });
   // 1008: the session ended. Whatever else it is, asking tells.
   live.addEventListener("closed", () => refresh().then(() => setTimeout(() => live.open(), TICK_MS), () => {}));
   setInterval(() => dispatch({ type: "tick", now: Date.now() }), TICK_MS);
@@ -276,9 +289,19 @@ function listen() {
   }
 }
 
+/** What may have changed unheard is read anew; what could not be saved is tried again. */
+async function catchUp() {
+  if (!missed || !live.isOpen || !book) return;
+  missed = false;
+  await book.load(false);
+  if (state.loaded.past) await book.load(true);
+  await book.retry();
+}
+
 /** @param {import("../../shared/signaling.js").Message} message */
 function hear(message) {
   if (message.type !== "changed") return dispatch(message);
+  if (!book) missed = true;
   if (message.what === "consultation") book?.update(message.id).catch(fail);
   if (message.what === "practice" || message.what === "users") renew().catch(fail);
 }
@@ -288,6 +311,7 @@ async function renew() {
   const session = await refresh();
   const vault = await openVault(session);
   const { practice, user, mail } = session;
+  if (practice.timeZone !== state.practice.timeZone) return location.reload(); // every day may be another
   dispatch({ type: "set", change: { practice, user, mail } });
   if (!vault || !book) return;
   book.vault = vault;
@@ -303,15 +327,18 @@ function ring(knock) {
 
 // ---- drawing ----
 
-function drawSoon() {
-  soon ||= requestAnimationFrame(draw);
+/** By the clock and not by frames: the title counts in a tab that nobody looks at, too. @param {number} ms */
+function drawSoon(ms) {
+  const at = performance.now() + ms;
+  if (drawingAt <= at) return;
+  clearTimeout(drawing);
+  drawingAt = at;
+  drawing = setTimeout(draw, ms);
 }
 
 function draw() {
-  cancelAnimationFrame(soon);
   clearTimeout(drawing);
-  soon = 0;
-  drawing = undefined;
+  drawingAt = Infinity;
   if (!words) return;
   view.render(state, words);
 }

@@ -98,6 +98,7 @@ export const STATES = [
   { name: "list-waiting", state: waiting },
   { name: "list-waiting-long", state: walk(full, { ...knocks[0], since: "2026-11-25T07:13:00Z" }, { ...knocks[1], consultation: "h", seat: 2, role: "patient", since: "2026-11-25T08:29:00Z" }) },
   { name: "list-in-call", state: walk(waiting, { type: "entered", id: "a", link: "/#K" }, { type: "call", consultation: "a", seats: [1, 2] }) },
+  { name: "list-room", state: walk(full, { type: "call", consultation: "b", seats: [1] }) },
   { name: "list-staff", state: { ...waiting, user: { short: "klein", role: "staff" } } },
   { name: "list-started", state: walk(waiting, { type: "entered", id: "b", link: "/#K" }) },
   { name: "list-starting", state: { ...waiting, busy: "start b" } },

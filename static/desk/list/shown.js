@@ -40,7 +40,7 @@ const byDay = kept((entries) => {
 });
 
 /**
- * The strip's seven days. Of days that are over nothing is known until the past is shown.
+ * The strip's seven days. Of days that are over nothing is known until the past was loaded.
  * @param {State} state
  * @returns {{ day: string, count: number | null, today: boolean, chosen: boolean }[]}
  */
@@ -49,7 +49,7 @@ export function weekOf(state) {
   const counts = byDay(state.entries);
   return [...Array(7).keys()].map((ahead) => {
     const day = plusDays(state.week, ahead);
-    const known = day >= now || state.past;
+    const known = day >= now || state.loaded.past;
     return { day, count: known ? counts.get(day) ?? 0 : null, today: day === now, chosen: day === state.day };
   });
 }

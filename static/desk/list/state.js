@@ -30,6 +30,7 @@ export function initialState() {
     mail: false,
     entries: new Map(),
     loaded: { coming: false, past: false },
+    opening: false,
     past: false,
     query: "",
     week: "",
@@ -79,15 +80,16 @@ const REACTIONS = {
     }
     const loaded = last ? { ...state.loaded, [past ? "past" : "coming"]: true } : state.loaded;
     const screen = state.screen === "opening" ? "list" : state.screen;
-    return { ...state, entries, loaded, screen };
+    const opening = state.opening || consultations.some((/** @type {Desk} */ { id }) => entries.get(id)?.lock === "sealed");
+    return { ...state, entries, loaded, screen, opening };
   },
-  opened(state, { records }) {
+  opened(state, { records, left = 0 }) {
     const entries = new Map(state.entries);
     for (const { id, sealed, facts } of records) {
       const entry = entries.get(id);
       if (entry && entry.desk.sealed === sealed) entries.set(id, { ...entry, facts, lock: facts ? "open" : "locked", text: textOf(facts) });
     }
-    return { ...state, entries };
+    return { ...state, entries, opening: left > 0 };
   },
   /** One consultation as it is now; `facts` where they are known already, because they were sealed here. */
   stored(state, { desk, facts }) {
@@ -245,7 +247,9 @@ function entryOf(desk, known, { practice }) {
  * @returns {State}
  */
 function begun(state, place, entry, make) {
-  if (state.draft?.place === place) return state;
+  const { draft: waiting } = state;
+  const touched = waiting && Object.keys(waiting.values).some((field) => waiting.values[/** @type {import("./types.js").Field} */ (field)] !== waiting.base[/** @type {import("./types.js").Field} */ (field)]);
+  if (touched && waiting.place === place) return state;
   const values = make();
   const draft = { place, id: entry?.desk.id ?? null, base: values, values, revision: entry?.desk.revision ?? 0, problem: null, changed: [] };
   return { ...state, draft };

@@ -103,6 +103,8 @@ export interface State {
   entries: Map<string, Entry>;
   /** Whether every page has come. */
   loaded: { coming: boolean; past: boolean };
+  /** Records are still being opened: until then not all can be found. */
+  opening: boolean;
   past: boolean;
   query: string;
   /** The strip's Monday. */

@@ -134,7 +134,7 @@ export function marksOf({ desk, facts, end }, state, words) {
   /** @type {(Mark | false)[]} */
   const marks = [
     state.waiting.some(({ consultation }) => consultation === id) && { id: "waiting", text: words["list.mark.waiting"], tone: "wait", icon: "i-door" },
-    on && { id: "on", text: words["list.mark.on"], tone: "calm", icon: "i-speaking" },
+    on && { id: "on", text: words[state.calls[id].length > 1 ? "list.mark.on" : "list.mark.one"], tone: "calm", icon: "i-speaking" },
     revoked && { id: "revoked", text: words["list.mark.revoked"], tone: "stop", icon: "i-bad" },
     state.unsaved.includes(id) && { id: "unsaved", text: words["list.mark.unsaved"], tone: "wait", icon: "i-warning" },
     over && { id: "over", text: words["list.mark.over"], tone: "", icon: "i-clock" },

@@ -76,6 +76,7 @@ export default {
   "list.saveAgain": "Jetzt speichern",
   "list.mark.waiting": "wartet",
   "list.mark.on": "im Gespräch",
+  "list.mark.one": "eine Person im Raum",
   "list.mark.revoked": "abgesagt",
   "list.mark.over": "vorbei",
   "list.mark.telephone": "am Telefon",

@@ -76,6 +76,7 @@ export default {
   "list.saveAgain": "Save now",
   "list.mark.waiting": "waiting",
   "list.mark.on": "in a call",
+  "list.mark.one": "one person in the room",
   "list.mark.revoked": "cancelled",
   "list.mark.over": "over",
   "list.mark.telephone": "by telephone",
