@@ -74,13 +74,20 @@ async function problemOf(answer) {
   return new Problem(answer.status, String(told.type ?? "").replace(/^.*#/, "") || "server", told.detail ?? "", Number.isFinite(seconds) ? seconds : null);
 }
 
+/** The first reason to leave counts: who signs out is not told that the session has ended. */
+let isLeaving = false;
+
 /**
  * To the sign-in page, which says why and leads back here; nothing where it is open already.
  * @param {"ended" | "out" | "step"} why  the session ended, the user signed out, or a step of signing in is still to do
+ * @param {Promise<unknown>} [after]      what is still under way
  */
-export function leave(why) {
+export async function leave(why, after) {
+  if (isLeaving) return;
   if (why !== "step") keepToken(null);
   if (location.pathname === SIGN_IN) return;
+  isLeaving = true;
+  await after;
   if (why === "out") tab.removeItem(BACK);
   else tab.setItem(BACK, location.pathname + location.search + location.hash);
   location.replace(`${SIGN_IN}#${why}`);

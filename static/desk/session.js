@@ -64,9 +64,9 @@ export async function enter() {
 
 /** Signs out; the workplace stays released. */
 export async function signOut() {
-  await call("DELETE", "sessions/current").catch(() => {}); // it ends by itself, too
+  const ended = call("DELETE", "sessions/current").catch(() => {}); // it ends by itself, too
   forget();
-  leave("out");
+  await leave("out", ended);
 }
 
 /** The names and the sealed keys leave this tab. */

@@ -2,7 +2,8 @@
 
 import type { Pair, PracticeKey } from "../shared/vault.js";
 
-export type Role = "doctor" | "staff" | "admin";
+/** `head`: a doctor who keeps people, workplaces and settings as well. */
+export type Role = "doctor" | "staff" | "admin" | "head";
 
 /** The practice's key of a version, sealed for somebody's public key. */
 export interface KeyFor {

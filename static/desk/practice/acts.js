@@ -211,8 +211,9 @@ export const ACTS = {
     },
   },
   export: {
-    async act({ session, vault, tell }) {
-      const { whole, closed } = await opened(await call("GET", "export"), session.practice.id, vault);
+    async act({ session, vault, state, tell }) {
+      const { users, workplaces } = state();
+      const { whole, closed } = await opened({ ...(await call("GET", "export")), users, workplaces }, session.practice.id, vault);
       save(`visavis-${session.practice.short}-${new Date().toISOString().slice(0, 10)}.json`, JSON.stringify(whole, null, 2), "application/json");
       tell(closed > 0 ? "data.exportedPartly" : "data.exported", { count: String(closed) });
     },

@@ -2,7 +2,8 @@
 
 import { all, el, keyed, part, put } from "../../shared/dom.js";
 import { say } from "../../shared/say.js";
-import { isAdmin, lacks } from "./state.js";
+import { keeps } from "../roles.js";
+import { lacks } from "./state.js";
 import { auditSentence, moment, personFacts, sessionFacts, useFacts, workplaceFacts } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */
@@ -78,7 +79,7 @@ function drawOwn(state, words) {
     nameOf(child, passkey.name);
     put(part(child, "facts"), useFacts(passkey, state, words));
   });
-  put(el["sessions-title"], words[isAdmin(session) ? "own.sessionsAll" : "own.sessions"]);
+  put(el["sessions-title"], words[keeps(session.user.role) ? "own.sessionsAll" : "own.sessions"]);
   keyed(el.sessions, state.sessions, "id", "session", (child, open) => {
     nameOf(child, open.user.name);
     part(child, "here").hidden = !open.current;

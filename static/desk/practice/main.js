@@ -8,11 +8,12 @@ import { begin, tell } from "../frame.js";
 import { checkWords, fillOwn } from "../keys.js";
 import * as passkeys from "../passkeys.js";
 import { checkFresh, checkPassword } from "../passwords.js";
+import { keeps } from "../roles.js";
 import { enter, openVault } from "../session.js";
 import { say } from "../../shared/say.js";
 import { sentenceOf } from "../words.js";
 import { ACTS, Wrong } from "./acts.js";
-import { check, initialState, isAdmin, reduce } from "./state.js";
+import { check, initialState, reduce } from "./state.js";
 import * as view from "./view.js";
 
 /** @typedef {import("../types.js").Session} Session */
@@ -123,7 +124,7 @@ async function renew() {
 
 /** The lists of the section that is open; people and workplaces always, for whoever stays gets the next key. */
 async function load() {
-  const admin = isAdmin(session);
+  const admin = keeps(session?.user.role);
   const own = state.section === "own";
   const [users, workplaces, sessions, keys, tokens] = await Promise.all([
     call("GET", "users"),

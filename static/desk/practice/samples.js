@@ -49,10 +49,11 @@ const base = {
 
 /** Everything the trail may tell. */
 const WHAT = [
-  "sign-in", "sign-in-passkey", "recovery", "sign-out", "set-up", "rescue", "session-ended", "password-changed", "recovery-changed", "passkey-added",
-  "passkey-removed", "workplace-asked", "workplace-released", "workplace-renamed", "workplace-withdrawn", "user-added", "role-changed", "user-reset",
-  "keys-given", "user-withdrawn", "token-made", "token-withdrawn", "practice-changed", "exported", "planned", "changed", "cancelled", "deleted", "entered",
-  "seat-added", "seat-removed", "reissued", "mailed", "something-new",
+  "sign-in", "sign-in-passkey", "recovery", "sign-out", "set-up", "rescue", "rescue-link", "session-ended", "password-changed", "recovery-changed",
+  "passkey-added", "passkey-removed", "workplace-asked", "workplace-released", "workplace-renamed", "workplace-withdrawn", "user-added",
+  "role-changed", "user-reset", "keys-given", "user-withdrawn", "token-made", "token-withdrawn", "settings-changed", "exported",
+  "consultation-created", "consultation-moved", "consultation-cancelled", "consultation-deleted", "entered", "code-issued", "code-revoked",
+  "mail-sent", "something-new",
 ];
 
 /** @type {State["session"]} */

@@ -3,6 +3,8 @@
  * once (an initial password, a recovery key, a token) is, until its dialog closes.
  */
 
+import { keeps } from "../roles.js";
+
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Action} Action */
 /** @typedef {import("./types.js").Section} Section */
@@ -66,14 +68,9 @@ const REACTIONS = {
   trouble: (state, { trouble }) => ({ ...state, busy: false, trouble }),
 };
 
-/** @param {State["session"]} session */
-export function isAdmin(session) {
-  return session?.user.role === "admin";
-}
-
 /** @param {import("./types.js").Role} role */
 export function sectionsFor(role) {
-  return role === "admin" ? FOR_ADMINS : FOR_ALL;
+  return keeps(role) ? FOR_ADMINS : FOR_ALL;
 }
 
 /** @param {string} section @param {import("./types.js").Role} role @returns {Section} */

@@ -7,8 +7,9 @@ import { all, el, input, part, put } from "../../shared/dom.js";
 import { say } from "../../shared/say.js";
 import { drawForms, drawTrouble, fillZones, forgetSecrets, listen } from "../forms.js";
 import { drawFrame } from "../frame.js";
+import { keeps } from "../roles.js";
 import { drawLists } from "./lists.js";
-import { isAdmin, sectionsFor, staying } from "./state.js";
+import { sectionsFor, staying } from "./state.js";
 import { stayingNames } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */
@@ -34,7 +35,7 @@ export function mount(emit) {
 
 /** @param {State} state @param {Words} words */
 export function render(state, words) {
-  const admin = isAdmin(state.session);
+  const admin = keeps(state.session?.user.role);
   drawFrame(words, state.session, words[state.screen === "practice" ? `practice.${state.section}` : "practice.title"]);
   document.body.dataset.screen = state.screen === "practice" ? state.section : state.screen;
   document.querySelector(".overdue")?.remove();
@@ -46,6 +47,7 @@ export function render(state, words) {
     link.setAttribute("aria-current", String(link.dataset.section === state.section));
   }
   for (const section of all("section")) section.hidden = section.id !== `section-${state.section}`;
+  el["screen-practice"].setAttribute("aria-busy", String(state.busy));
   drawLists(state, words);
   for (const element of all("[data-admin]")) element.hidden = !admin || "own" in element.dataset;
   el.keyless.hidden = state.held.includes(state.session?.practice.keyVersion ?? 0);

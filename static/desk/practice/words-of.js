@@ -47,5 +47,7 @@ export function auditSentence({ actor, what, about }, words) {
 
 /** Who gets the practice's next key, by name. @param {import("./types.js").Staying} staying @param {Words} words */
 export function stayingNames({ users, workplaces }, words) {
-  return say(words, "people.staying", { users: users.map(({ short }) => short).join(", ") || "–", workplaces: workplaces.map(({ name }) => name).join(", ") || "–" });
+  /** @param {string[]} names */
+  const list = (names) => names.sort((a, b) => a.localeCompare(b, words.locale)).join(", ") || "–";
+  return say(words, "people.staying", { users: list(users.map(({ short }) => short)), workplaces: list(workplaces.map(({ name }) => name)) });
 }

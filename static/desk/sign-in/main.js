@@ -9,6 +9,7 @@ import { begin } from "../frame.js";
 import { changePassword, changeRecovery, checkWords, fillOwn, makeRecovery, makeUser, namesOf, opener, sealAll } from "../keys.js";
 import * as passkeys from "../passkeys.js";
 import { forgetPlace, keepPlace, lastPlace, placeOf } from "../places.js";
+import { keeps } from "../roles.js";
 import { forget, keep, openAll, openVault, ownPair, refresh } from "../session.js";
 import { sentenceOf } from "../words.js";
 import { check, initialState, reduce } from "./state.js";
@@ -113,7 +114,7 @@ const FORMS = {
         throw error;
       });
       if (!credential) return dispatch({ type: "trouble", trouble: plain("entry.passkeyRefused") });
-      await entered(names, await call("POST", "passkey/finish", { id, credential, workplace }));
+      await entered(names, await call("POST", "passkey/finish", { id, credential }));
       await proceed();
     },
   },
@@ -132,14 +133,14 @@ const FORMS = {
   },
   setUp: {
     known: { "not-found": "entry.linkUsed", taken: ["entry.taken", "practice"] },
-    async submit({ name, phone, timeZone, fresh, workplace, ...typed }) {
+    async submit({ name, phone, timeZone, role, fresh, workplace, ...typed }) {
       const names = namesOf(typed);
       const [{ pair, ...made }, key, own] = await Promise.all([makeUser(fresh, names), newPracticeKey(1), newWorkplacePair()]);
       const { key: recoveryKey, ...recovery } = await makeRecovery(pair);
       const [practiceKey, workplaceKey] = await Promise.all([sealKey(key, pair.public), sealKey(key, own.public)]);
       /** @type {Session} */
       const told = await call("POST", "set-up", {
-        link, ...names, name: name.trim(), phone: phone.trim() || undefined, timeZone, ...made, ...recovery, practiceKey,
+        link, ...names, name: name.trim(), phone: phone.trim() || undefined, timeZone, role, ...made, ...recovery, practiceKey,
         workplace: { name: workplace.trim(), publicKey: own.public, practiceKey: workplaceKey },
       });
       await keepPlace({
@@ -245,7 +246,7 @@ async function proceed(told = /** @type {Session} */ (session)) {
 /** @param {Session} told */
 async function wait({ user, workplace }) {
   if (state.screen !== "waiting") {
-    show("waiting", { workplace: workplace?.name, words: null, admin: user.role === "admin", needsPassword: !held });
+    show("waiting", { workplace: workplace?.name, words: null, admin: keeps(user.role), needsPassword: !held });
     spell();
   }
   clearTimeout(looking);

@@ -46,7 +46,9 @@ export default {
   "entry.setUpPractice": "Ihre Praxis",
   "entry.setUpYou": "Sie selbst",
   "entry.shortHint": "Ein kurzer Name zum Anmelden, zum Beispiel markt12. Er bleibt für immer.",
-  "entry.userHint": "Zum Beispiel weber. Sie verwalten die Praxis und können weitere Personen anlegen.",
+  "entry.userHint": "Zum Beispiel weber.",
+  "entry.role": "Ihre Rolle",
+  "entry.roleHint": "In beiden Rollen legen Sie weitere Personen an. Nur Ärztinnen und Ärzte halten Sprechstunden.",
   "entry.name": "Name der Praxis",
   "entry.nameHint": "So sehen ihn Ihre Patientinnen und Patienten.",
   "entry.nameMissing": "Bitte geben Sie den Namen Ihrer Praxis ein.",
@@ -60,7 +62,7 @@ export default {
   "entry.linkUsed": "Dieser Link gilt nicht mehr. Bitte lassen Sie sich einen neuen geben.",
   "entry.taken": "Diesen Kurznamen gibt es schon. Bitte nehmen Sie einen anderen.",
 
-  "entry.rescueText": "Mit diesem Link geben Sie sich ein neues Passwort. Namen und Termine sehen Sie wieder, sobald ein freigegebener Arbeitsplatz oder jemand aus Ihrer Praxis Ihnen den Schlüssel gibt.",
+  "entry.rescueText": "Mit diesem Link geben Sie sich ein neues Passwort. Namen sehen Sie damit noch nicht: Den Schlüssel dazu gibt Ihnen ein freigegebener Arbeitsplatz oder jemand aus Ihrer Praxis.",
 
   "entry.firstText": "Sie haben sich mit einem vorläufigen Passwort angemeldet. Bitte wählen Sie jetzt ein eigenes.",
   "entry.initial": "Vorläufiges Passwort",
@@ -80,7 +82,6 @@ export default {
   "entry.waitingLanguage": "Die Wörter gibt es auf Deutsch und auf Englisch. Stellen Sie auf beiden Seiten dieselbe Sprache ein.",
   "entry.waitingLive": "Sie müssen nichts weiter tun. Sobald der Arbeitsplatz freigegeben ist, geht es hier weiter.",
   "entry.waitingOffline": "Der Server antwortet nicht. Wir versuchen es weiter.",
-  "entry.released": "Freigegeben. Es geht weiter.",
   "entry.releaseOwn": "Selbst freigeben",
   "entry.releaseOwnText": "Sie verwalten die Praxis und können diesen Arbeitsplatz selbst freigeben.",
   "entry.releaseKeyless": "Ihr Zugang hat den Schlüssel der Praxis noch nicht. Bitte lassen Sie den Arbeitsplatz von jemandem freigeben.",

@@ -46,7 +46,9 @@ export default {
   "entry.setUpPractice": "Your practice",
   "entry.setUpYou": "You",
   "entry.shortHint": "A short name for signing in, for example market12. It stays for ever.",
-  "entry.userHint": "For example weber. You administer the practice and can add more people.",
+  "entry.userHint": "For example weber.",
+  "entry.role": "Your role",
+  "entry.roleHint": "In both roles you add more people. Only doctors hold consultations.",
   "entry.name": "Name of the practice",
   "entry.nameHint": "As your patients see it.",
   "entry.nameMissing": "Please enter the name of your practice.",
@@ -60,7 +62,7 @@ export default {
   "entry.linkUsed": "This link is no longer valid. Please ask for a new one.",
   "entry.taken": "This short name exists already. Please take another one.",
 
-  "entry.rescueText": "With this link you give yourself a new password. You will see names and appointments again as soon as a released workplace or somebody of your practice gives you the key.",
+  "entry.rescueText": "With this link you give yourself a new password. It does not show you the names yet: a released workplace or somebody of your practice gives you the key for them.",
 
   "entry.firstText": "You have signed in with an initial password. Please choose one of your own now.",
   "entry.initial": "Initial password",
@@ -80,7 +82,6 @@ export default {
   "entry.waitingLanguage": "The words exist in German and in English. Set the same language on both sides.",
   "entry.waitingLive": "There is nothing more to do. Once the workplace is released, you will go on here.",
   "entry.waitingOffline": "The server does not answer. We keep trying.",
-  "entry.released": "Released. Going on.",
   "entry.releaseOwn": "Release it yourself",
   "entry.releaseOwnText": "You administer the practice and can release this workplace yourself.",
   "entry.releaseKeyless": "Your access does not have the practice's key yet. Please have somebody else release the workplace.",

@@ -17,7 +17,6 @@ export default {
   "common.close": "Schließen",
   "common.save": "Speichern",
   "common.back": "Zurück",
-  "common.next": "Weiter",
   "common.print": "Drucken",
   "common.copy": "Kopieren",
   "common.copied": "Kopiert.",
@@ -27,6 +26,7 @@ export default {
   "role.doctor": "Ärztin oder Arzt",
   "role.staff": "Praxisteam",
   "role.admin": "Verwaltung",
+  "role.head": "Ärztin oder Arzt, mit Verwaltung",
 
   "password.missing": "Bitte geben Sie ein Passwort ein.",
   "password.long": "Dieses Passwort ist länger als 1.024 Zeichen. Bitte nehmen Sie ein kürzeres.",

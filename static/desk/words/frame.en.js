@@ -17,7 +17,6 @@ export default {
   "common.close": "Close",
   "common.save": "Save",
   "common.back": "Back",
-  "common.next": "Next",
   "common.print": "Print",
   "common.copy": "Copy",
   "common.copied": "Copied.",
@@ -27,6 +26,7 @@ export default {
   "role.doctor": "Doctor",
   "role.staff": "Practice team",
   "role.admin": "Administration",
+  "role.head": "Doctor, with administration",
 
   "password.missing": "Please enter a password.",
   "password.long": "This password is longer than 1,024 characters. Please take a shorter one.",

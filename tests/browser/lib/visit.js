@@ -161,7 +161,7 @@ export class Visit {
 
   /** @param {string} name */
   onScreen(name) {
-    return this.see(`the screen "${name}"`, (wanted) => document.body.dataset.screen === wanted, name);
+    return this.see(`the screen "${name}"`, (wanted) => document.body?.dataset.screen === wanted, name);
   }
 
   /**
