@@ -70,7 +70,7 @@ test("a whole plan by keyboard: no word of the patient leaves the browser, and e
 
 test("the search finds by name, note and number, the week by day, and the past has a list of its own", async () => {
   const { visit } = await atTheDesk();
-  await plan(visit, { name: "Zoë Groß", note: "bringt Befunde", phone: "+49 30 1234567" });
+  await plan(visit, { name: "Zoë Groß", date: daysAhead(0), time: "12:00", note: "bringt Befunde", phone: "+49 30 1234567" });
   await plan(visit, { name: "Jürgen Müller", date: daysAhead(1), time: "09:00" });
   await plan(visit, { name: "Anna Alt", date: daysAhead(-3), time: "09:00" });
   await open(visit, "#", "list");

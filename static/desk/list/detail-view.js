@@ -62,7 +62,7 @@ function drawSeats(entry, words) {
     const who = seatName(entry, seat, words);
     const code = facts?.codes[seat.seat];
     put(part(item, "who"), who);
-    part(item, "none").hidden = Boolean(code);
+    part(item, "none").hidden = Boolean(code) || lock === "locked";
     // A new code is told once: where the record cannot be written, it would be lost.
     part(item, "reissue").hidden = lock === "locked";
     part(item, "remove").hidden = seats.length < 2;
@@ -75,6 +75,7 @@ function drawSeats(entry, words) {
 function drawReadiness({ desk, facts, lock }, state, words, alive) {
   const { verdict, parts, tone, icon } = readinessOf(desk, words);
   const telephone = Boolean(facts?.telephone);
+  el.readiness.hidden = !alive && !desk.readiness && !telephone;
   el["ready-verdict"].dataset.tone = tone ?? "";
   put(el["ready-verdict-text"], verdict);
   const symbol = el["ready-verdict-icon"];

@@ -101,6 +101,7 @@ export const STATES = [
   { name: "list-room", state: walk(full, { type: "call", consultation: "b", seats: [1] }) },
   { name: "list-staff", state: { ...waiting, user: { short: "klein", role: "staff" } } },
   { name: "list-started", state: walk(waiting, { type: "entered", id: "b", link: "/#K" }) },
+  { name: "list-started-nameless", state: walk(waiting, { type: "entered", id: "i", link: "/#K" }) },
   { name: "list-starting", state: { ...waiting, busy: "start b" } },
   { name: "list-search", state: walk(full, { type: "search", query: "maria" }) },
   { name: "list-search-nothing", state: walk(full, { type: "search", query: "Zacharias" }) },

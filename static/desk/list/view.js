@@ -9,7 +9,7 @@ import { drawFrame, tell } from "../frame.js";
 import { drawDetail, drawDialog, mountDialog } from "./detail-view.js";
 import { drawDoor, drawList, labelOptional } from "./list-view.js";
 import { drawPlan, mountPlan } from "./plan-view.js";
-import { nameOf, titleOf } from "./words-of.js";
+import { titleOf } from "./words-of.js";
 
 export { focusField } from "./plan-view.js";
 
@@ -106,7 +106,7 @@ function drawNews(state, words) {
   put(el["unsaved-text"], unsaved.length > 0 && say(words, unsaved.length === 1 ? "list.unsaved.one" : "list.unsaved.many", { count: String(unsaved.length) }));
   const entry = entries.get(room?.id ?? "");
   el.room.hidden = !room;
-  put(el["room-text"], entry && say(words, "list.room", { name: nameOf(entry, words) }));
+  put(el["room-text"], room && (entry?.facts?.name ? say(words, "list.room", { name: entry.facts.name }) : words["list.roomNameless"]));
   el["room-link"].setAttribute("href", room?.link ?? "");
   put(el.problem, screen !== "trouble" && problem && say(words, problem.key, problem.values));
   el.news.hidden = [...el.news.children].every((child) => /** @type {HTMLElement} */ (child).hidden);

@@ -59,12 +59,8 @@ export function weekTitle(monday, words) {
 export function dayLabel({ day, count }, words) {
   const date = dateOf(day, words, { weekday: "long", day: "numeric", month: "long" });
   if (count === null) return say(words, "list.week.dayUnknown", { date });
-  return say(words, "list.week.day", { date, count: counted(words, "list.week", count) });
-}
-
-/** @param {Words} words @param {string} key  with `none`, `one` and `count` @param {number} count */
-function counted(words, key, count) {
-  return say(words, `${key}.${count === 0 ? "none" : count === 1 ? "one" : "count"}`, { count: String(count) });
+  const counted = say(words, `list.week.${count === 0 ? "none" : count === 1 ? "one" : "count"}`, { count: String(count) });
+  return say(words, "list.week.day", { date, count: counted });
 }
 
 /** @param {number} count @param {Words} words */
@@ -139,8 +135,8 @@ export function marksOf({ desk, facts, end }, state, words) {
     state.unsaved.includes(id) && { id: "unsaved", text: words["list.mark.unsaved"], tone: "wait", icon: "i-warning" },
     over && { id: "over", text: words["list.mark.over"], tone: "", icon: "i-clock" },
     Boolean(facts?.telephone) && !revoked && { id: "telephone", text: words["list.mark.telephone"], tone: "calm", icon: "i-phone" },
-    readiness !== null && !facts?.telephone && !revoked && !over && { id: "ready", text: words[`list.mark.ready.${readiness.verdict}`], ...VERDICTS[readiness.verdict] },
-    guests > 0 && { id: "guests", text: say(words, `list.mark.guests.${guests === 1 ? "one" : "many"}`, { count: String(guests) }), tone: "", icon: "i-person" },
+    readiness !== null && !facts?.telephone && !revoked && !over && { id: "ready", text: words[`list.ready.${readiness.verdict}`], ...VERDICTS[readiness.verdict] },
+    guests > 0 && { id: "guests", text: say(words, `list.guests.${guests === 1 ? "one" : "many"}`, { count: String(guests) }), tone: "", icon: "i-person" },
   ];
   return marks.flatMap((mark) => mark || []);
 }
