@@ -100,7 +100,7 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_by_practice ON audit (practice, id);
 
--- One-time links of the operator: a first practice, a further one, a user who lost everything.
+-- One-time links: printed by a start (first), by the operator for a further practice (set-up), for a user who lost everything (rescue).
 CREATE TABLE links (
     hash       TEXT   NOT NULL PRIMARY KEY,
     purpose    TEXT   NOT NULL,

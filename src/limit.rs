@@ -107,14 +107,19 @@ impl Attempt {
 pub struct Attempts {
     started: Instant,
     hasher: RandomState,
-    debts: Box<[AtomicU64]>,
+    /// By account, whether or not it exists: known and unknown names share buckets alike.
+    accounts: Box<[AtomicU64]>,
+    addresses: Box<[AtomicU64]>,
+    /// Exact, so that nobody else's guesses ever weigh here. No larger than the workplaces that were released.
+    workplaces: Mutex<HashMap<Vec<u8>, AtomicU64>>,
 }
 
 impl Attempts {
     /// Budgets whose clock starts at `now`.
     pub fn new(now: Instant) -> Self {
-        let debts = (0..BUCKETS).map(|_| AtomicU64::new(0)).collect();
-        Self { started: now, hasher: RandomState::new(), debts }
+        let debts = || (0..BUCKETS).map(|_| AtomicU64::new(0)).collect();
+        let (accounts, addresses) = (debts(), debts());
+        Self { started: now, hasher: RandomState::new(), accounts, addresses, workplaces: Mutex::default() }
     }
 
     /// Takes one attempt out of a budget, or tells how long there is none.
@@ -123,9 +128,9 @@ impl Attempts {
         let (price, free) = kind.price();
         let ceiling = now + millis(price * free);
         let charged = |debt: u64| debt.max(now) + millis(price);
-        let taken = self.bucket(kind, whose).fetch_update(Ordering::Relaxed, Ordering::Relaxed, |debt| {
-            Some(charged(debt)).filter(|charged| *charged <= ceiling)
-        });
+        let within = |debt: u64| Some(charged(debt)).filter(|charged| *charged <= ceiling);
+        let taken =
+            self.with(kind, whose, |debt| debt.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within));
         taken.map(drop).map_err(|debt| Duration::from_millis(charged(debt) - ceiling))
     }
 
@@ -133,12 +138,19 @@ impl Attempts {
     pub fn give_back(&self, kind: Attempt, whose: &[u8]) {
         let (price, _) = kind.price();
         let back = |debt: u64| Some(debt.saturating_sub(millis(price)));
-        let _ = self.bucket(kind, whose).fetch_update(Ordering::Relaxed, Ordering::Relaxed, back);
+        let _ = self.with(kind, whose, |debt| debt.fetch_update(Ordering::Relaxed, Ordering::Relaxed, back));
     }
 
-    fn bucket(&self, kind: Attempt, whose: &[u8]) -> &AtomicU64 {
-        let hash = self.hasher.hash_one((std::mem::discriminant(&kind), whose));
-        &self.debts[usize::try_from(hash).unwrap_or_default() % BUCKETS]
+    fn with<T>(&self, kind: Attempt, whose: &[u8], change: impl FnOnce(&AtomicU64) -> T) -> T {
+        let bucket = || usize::try_from(self.hasher.hash_one(whose)).unwrap_or_default() % BUCKETS;
+        match kind {
+            Attempt::Account => change(&self.accounts[bucket()]),
+            Attempt::Address => change(&self.addresses[bucket()]),
+            Attempt::Workplace => {
+                let mut workplaces = self.workplaces.lock().unwrap_or_else(PoisonError::into_inner);
+                change(workplaces.entry(whose.to_vec()).or_default())
+            }
+        }
     }
 }
 

@@ -122,7 +122,8 @@ impl Running {
             if app.store.has_practice().await? {
                 return Ok(None);
             }
-            set_up_link(&app.store, &app.public_url).await.map(Some)
+            let link = one_time_link(&app.store, &app.public_url, "first", None).await?;
+            Ok(Some(link))
         };
         link.await
             .map_err(|error: sqlx::Error| refuse(format!("The database does not take changes: {error}.")))
@@ -144,7 +145,7 @@ impl Running {
     }
 }
 
-/// A one-time link to set a practice up, valid for a day. A former one dies.
+/// A one-time link to set a practice up, valid for a day.
 pub(crate) async fn set_up_link(store: &Store, public_url: &Url) -> Result<String, sqlx::Error> {
     one_time_link(store, public_url, "set-up", None).await
 }
@@ -160,7 +161,8 @@ pub(crate) async fn one_time_link(
     let expires_at = (chrono::Utc::now() + chrono::Duration::days(1)).timestamp_millis();
     store.create_link(&token_hash(&secret), purpose, user, expires_at).await?;
     let origin = public_url.origin().ascii_serialization();
-    Ok(format!("{origin}/desk/sign-in.html#{purpose}={secret}"))
+    let page = if purpose == "rescue" { "rescue" } else { "set-up" };
+    Ok(format!("{origin}/desk/sign-in.html#{page}={secret}"))
 }
 
 impl DataDir {

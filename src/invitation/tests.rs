@@ -72,12 +72,7 @@ fn configured(url: &str) -> Result<Option<Mailer>, String> {
     let home = TempDir::new().unwrap();
     let file = home.path().join("smtp-url");
     std::fs::write(&file, format!("{url}\n")).unwrap();
-    from_flags(&[
-        "--smtp-url-file",
-        file.to_str().unwrap(),
-        "--mail-from",
-        "praxis@praxis.example",
-    ])
+    from_flags(&["--smtp-url-file", file.to_str().unwrap(), "--mail-from", "praxis@praxis.example"])
 }
 
 fn mailer(url: &str) -> Mailer {

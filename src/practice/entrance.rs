@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use chrono::{Duration, Utc};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 use super::fields::{Body, fold, line, moment, opaque, short};
 use super::member::{Member, UserRole};
@@ -467,7 +468,7 @@ pub async fn sign_in(
         By::Password => Some(user.password_hash.clone()),
         By::Recovery => user.recovery_hash.clone(),
     });
-    let fits = password::fits(&app.desk.hashing, body.secret, stored).await;
+    let fits = password::fits(budget.lane(&app), body.secret, stored).await;
     let user = user.filter(|_| fits).ok_or(Error::SignIn)?;
     budget.give_back(&app);
     let what = if body.by == By::Password { "sign-in" } else { "recovery" };
@@ -503,6 +504,11 @@ impl Budget {
         }
         attempts.take(kind, whose, now).map_err(refuse)?;
         Ok(Self { kind, whose: whose.to_vec(), address })
+    }
+
+    /// Where this attempt's hash is computed.
+    pub fn lane<'a>(&self, app: &'a App) -> &'a Arc<Semaphore> {
+        if matches!(self.kind, Attempt::Workplace) { &app.desk.hashing_here } else { &app.desk.hashing }
     }
 
     /// The attempt was right.

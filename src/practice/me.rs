@@ -81,7 +81,7 @@ pub async fn prove(
         By::Password => Some(member.user.password_hash.clone()),
         By::Recovery => member.user.recovery_hash.clone(),
     };
-    if !password::fits(&app.desk.hashing, secret, stored).await {
+    if !password::fits(budget.lane(app), secret, stored).await {
         return Err(Error::SignIn);
     }
     budget.give_back(app);

@@ -35,7 +35,8 @@ use crate::invitation::Mailer;
 use crate::limit::Attempts;
 use crate::store::{AuditLine, Store};
 
-/// Passwords that are hashed at once: each takes 19 MiB and a core for some milliseconds.
+/// Passwords that are hashed at once, from released workplaces and from elsewhere: each takes 19 MiB and a core for some milliseconds. Whoever
+/// keeps strangers' lane busy delays no colleague.
 const HASHING: usize = 2;
 /// The largest body: a rotation for a hundred holders.
 const BODY_BYTES: usize = 64 * 1024;
@@ -48,8 +49,10 @@ pub struct Desk {
     pub presence: presence::Presence,
     /// Budgets against guessing.
     pub attempts: Attempts,
-    /// Bounds the work of hashing.
+    /// Bounds the work of hashing for strangers.
     pub hashing: Arc<Semaphore>,
+    /// The same for released workplaces.
+    pub hashing_here: Arc<Semaphore>,
     /// Passkey ceremonies under way.
     pub ceremonies: passkeys::Ceremonies,
     /// None where the public URL has no name: WebAuthn wants one.
@@ -66,6 +69,7 @@ impl Desk {
             presence: presence::Presence::default(),
             attempts: Attempts::new(Instant::now()),
             hashing: Arc::new(Semaphore::new(HASHING)),
+            hashing_here: Arc::new(Semaphore::new(HASHING)),
             ceremonies: passkeys::Ceremonies::default(),
             webauthn: passkeys::relying_party(public_url),
             mailer,

@@ -152,7 +152,7 @@ impl Store {
         Ok(sqlx::query("SELECT id FROM practices LIMIT 1").fetch_optional(&self.pool).await?.is_some())
     }
 
-    /// Writes a practice; `false` where its short name is taken.
+    /// Writes a practice; `false` where its short name is taken. With it the links that starts printed die.
     pub async fn create_practice(&self, practice: &Practice, now: i64) -> Result<bool, sqlx::Error> {
         let sql = "INSERT INTO practices (id, short, name, phone, time_zone, key_version, retention_days, created_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (short) DO NOTHING";
@@ -167,6 +167,7 @@ impl Store {
             .bind(now)
             .execute(&self.pool)
             .await?;
+        sqlx::query("DELETE FROM links WHERE purpose = 'first'").execute(&self.pool).await?;
         Ok(done.rows_affected() == 1)
     }
 
@@ -534,7 +535,7 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Keeps a one-time link; a former one for the same purpose and user dies.
+    /// Keeps a one-time link. A former one for the same user dies, and one that an earlier start printed.
     pub async fn create_link(
         &self,
         hash: &str,
@@ -543,7 +544,7 @@ impl Store {
         expires_at: i64,
     ) -> Result<(), sqlx::Error> {
         let mut transaction = self.pool.begin().await?;
-        sqlx::query("DELETE FROM links WHERE purpose = $1 AND COALESCE(user_id, '') = $2")
+        sqlx::query("DELETE FROM links WHERE purpose = $1 AND (purpose = 'first' OR user_id = $2)")
             .bind(purpose)
             .bind(user.unwrap_or_default())
             .execute(&mut *transaction)
@@ -576,8 +577,9 @@ impl Store {
     ) -> Result<Option<Option<String>>, sqlx::Error> {
         let mut transaction = self.pool.begin().await?;
         let user: Option<(Option<String>,)> =
-            sqlx::query_as("SELECT user_id FROM links WHERE hash = $1 AND purpose = $2 AND expires_at > $3")
+            sqlx::query_as("SELECT user_id FROM links WHERE hash = $1 AND (purpose = $2 OR (purpose = 'first' AND $3 = 'set-up')) AND expires_at > $4")
                 .bind(hash)
+                .bind(purpose)
                 .bind(purpose)
                 .bind(now)
                 .fetch_optional(&mut *transaction)
