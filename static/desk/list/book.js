@@ -23,7 +23,7 @@ import { keepDraft, keepUnsaved, keptDraft, unsaved } from "./kept.js";
 const FIRST_PAGE = 100;
 const PAGE = 1000;
 /** So many records are opened before the page gets its turn. */
-const SLICE = 50;
+const SLICE = 100;
 /** So often a record that others change at the same time is tried. */
 const TRIES = 4;
 const SECRET_BYTES = 16;

@@ -3,15 +3,15 @@
  * seals them: how long until the list is seen, until a keystroke's result is painted, what is fetched, and the longest
  * task. Prints medians of {@link RUNS} fresh tabs.
  *
- *     tests/browser/in-namespace env VISAVIS_BINARY=… node tests/browser/desk-list.bench.js [COUNT]
+ *     tests/browser/in-namespace env VISAVIS_BINARY=… node benches/desk-list.js [COUNT]
  */
 
-import { newPracticeKey, sealRecord } from "../../static/shared/vault.js";
-import { closeAll, launch } from "./lib/browser.js";
-import { openDesk } from "./lib/desk.js";
-import { Server } from "./lib/server.js";
-import { until } from "./lib/until.js";
-import { Visit } from "./lib/visit.js";
+import { newPracticeKey, sealRecord } from "../static/shared/vault.js";
+import { closeAll, launch } from "../tests/browser/lib/browser.js";
+import { openDesk } from "../tests/browser/lib/desk.js";
+import { Server } from "../tests/browser/lib/server.js";
+import { until } from "../tests/browser/lib/until.js";
+import { Visit } from "../tests/browser/lib/visit.js";
 
 const COUNT = Number(process.argv[2] ?? 10_000);
 const RUNS = 5;
@@ -137,7 +137,7 @@ async function look(browser, context, session) {
     "all are loaded, opened and searchable, ms": loaded.allAt,
     "longest task until then, ms": loaded.longest,
     "long tasks (over 50 ms) until then": loaded.long,
-    "bytes of the page, scripts and styles": page,
+    "bytes of page, scripts and styles that are known already": page,
     "bytes of the consultations": api,
     "a keystroke's result is painted, median, ms": keys[keys.length >> 1],
     "a keystroke's result is painted, worst, ms": keys[keys.length - 1],
