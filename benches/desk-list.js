@@ -90,7 +90,7 @@ async function planAll({ id, version, raw, token }) {
 
 /**
  * One fresh tab.
- * @param {import("./lib/browser.js").Browser} browser
+ * @param {import("../tests/browser/lib/browser.js").Browser} browser
  * @param {import("puppeteer-core").BrowserContext} context  with the workplace's keys
  * @param {Record<string, string>} session
  */

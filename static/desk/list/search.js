@@ -28,7 +28,10 @@ export function matcher(query) {
   return (text) => words.every((word) => text.includes(word)) || (whole !== null && text.includes(whole));
 }
 
+/** Letters that are no letter with an accent, and are typed without all the same. @type {Record<string, string>} */
+const PLAIN = { ß: "ss", ı: "i", ł: "l", ø: "o", đ: "d", ð: "d", æ: "ae", œ: "oe", þ: "th" };
+
 /** @param {string} text */
 export function fold(text) {
-  return text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replace(/ß/g, "ss").replace(/\s+/g, " ").trim();
+  return text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replace(/[ßıłøđðæœþ]/g, (letter) => PLAIN[letter]).replace(/\s+/g, " ").trim();
 }
