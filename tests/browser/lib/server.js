@@ -54,6 +54,11 @@ export class Server {
     return server;
   }
 
+  /** Of the running process. */
+  get pid() {
+    return this.#process?.pid ?? 0;
+  }
+
   get dataDir() {
     return this.#dataDir;
   }
