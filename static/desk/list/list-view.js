@@ -2,6 +2,7 @@
 
 import { say } from "../../shared/say.js";
 import { all, clone, el, input, keyed, part, put } from "../../shared/dom.js";
+import { consults } from "../roles.js";
 import { Roll } from "./roll.js";
 import { countOf, rowsOf, weekOf } from "./shown.js";
 import { queue } from "./state.js";
@@ -95,7 +96,7 @@ const LATE_MS = 60 * 60_000;
  */
 export function drawStart(button, id, state, words, ready) {
   const entry = state.entries.get(id);
-  button.hidden = !entry || !ready || state.user.role === "staff" || state.user.role === "admin";
+  button.hidden = !entry || !ready || !consults(state.user.role);
   if (!entry || button.hidden) return;
   button.dataset.id = id;
   const busy = state.busy === `start ${id}`;

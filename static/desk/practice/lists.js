@@ -46,7 +46,7 @@ function drawWorkplaces(state, words) {
     place.lang = state.language;
     place.replaceChildren(...check.map((word) => Object.assign(document.createElement("li"), { textContent: word })));
     part(child, "computing").hidden = check.length > 0;
-    button(child, "release").hidden = check.length === 0 || state.held.length === 0;
+    button(child, "release").hidden = check.length === 0 || !state.held.includes(state.session?.practice.keyVersion ?? 0);
   });
 }
 
