@@ -13,6 +13,10 @@ export default {
   "nav.practice": "Praxis",
   "nav.signOut": "Abmelden",
 
+  "legal.imprint": "Impressum",
+  "legal.privacy": "Datenschutz",
+  "legal.terms": "Nutzungsbedingungen",
+
   "common.cancel": "Abbrechen",
   "common.close": "Schließen",
   "common.save": "Speichern",

@@ -13,6 +13,10 @@ export default {
   "nav.practice": "Practice",
   "nav.signOut": "Sign out",
 
+  "legal.imprint": "Imprint",
+  "legal.privacy": "Privacy",
+  "legal.terms": "Terms of use",
+
   "common.cancel": "Cancel",
   "common.close": "Close",
   "common.save": "Save",
