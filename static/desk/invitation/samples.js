@@ -75,6 +75,7 @@ export const PANELS = [
   { name: "invite-bare", panel: panel({ facts: { name: "", phone: "", email: "", secret: null } }, { mail: false, share: false }) },
   { name: "invite-guest", panel: panel({ seats: [...GUEST] }) },
   { name: "invite-guest-unnamed", panel: panel({ seats: [...GUEST], facts: { labels: {}, codes: { 2: "K7QF-3XM2-9TDA" } } }) },
+  { name: "invite-guests-alike", panel: panel({ seats: [...GUEST, { seat: 4, role: "guest" }], facts: { labels: { 3: "Tochter", 4: "Tochter" }, codes: { 2: "K7QF-3XM2-9TDA", 3: "M2QR-8WXD-4BNC", 4: "P5VT-2HJE-7SGN" } } }) },
   { name: "invite-english", panel: panel({ language: "en" }) },
   { name: "invite-form", panel: after(panel(), { type: "form", seat: 2, open: true }) },
   { name: "invite-wrong-address", panel: after(panel(), { type: "form", seat: 2, open: true }, { type: "typed", seat: 2, address: "maria" }, { type: "refused", seat: 2, key: "invite.failed.address" }) },

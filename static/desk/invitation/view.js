@@ -55,7 +55,7 @@ function frame() {
 /** @param {number} seat */
 function cardOf(seat) {
   const id = `invited-${++made}`;
-  const card = make("section", { class: "card invitee", "data-seat": String(seat), "aria-labelledby": `${id}-who` },
+  const card = make("div", { class: "card invitee", role: "group", "data-seat": String(seat), "aria-labelledby": `${id}-who` },
     make("div", { class: "whose" },
       make("h3", { "data-part": "who", id: `${id}-who` }),
       make("p", {}, make("span", { "data-part": "codeName", class: "soft" }), " ", make("strong", { "data-part": "code", class: "code-shown", translate: "no" }))),

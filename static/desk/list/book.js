@@ -39,6 +39,8 @@ export class Book {
   /** Consultations that wait to be read anew. @type {Set<string>} */
   #outdated = new Set();
   #reading = false;
+  /** What lists that are being loaded have told so far. @type {Set<Set<string>>} */
+  #loading = new Set();
   /** Changes of records, one after the other. @type {Promise<unknown>} */
   #turn = Promise.resolve();
 
@@ -46,26 +48,38 @@ export class Book {
   constructor(vault, state, tell) {
     this.vault = vault;
     this.#state = state;
-    this.#tell = tell;
+    this.#tell = (/** @type {Action} */ action) => {
+      // What is planned while the list is loaded may belong to a page that is here already.
+      if (action.type === "stored") for (const ids of this.#loading) ids.add(action.desk.id);
+      tell(action);
+    };
   }
 
   // ---- reading ----
 
-  /**
-   * @param {boolean} past
-   * @param {Promise<any>} [first]  the first page, where it was asked for already
-   */
-  async load(past, first = page(past)) {
-    /** @type {string[]} */
-    const ids = [];
-    for (let answer = await first; ; ) {
-      const { consultations, next } = answer;
-      ids.push(...consultations.map((/** @type {Desk} */ { id }) => id));
-      const following = next && page(past, next); // comes while these are drawn and opened
-      this.#tell({ type: "page", consultations, past, last: !next, ids });
-      this.#open(consultations);
-      if (!following) return;
-      answer = await following;
+  /** The first page of what is coming, for the eye: it may be outdated already. @param {any} answer */
+  show({ consultations }) {
+    this.#tell({ type: "page", consultations, past: false, last: false, ids: [] });
+    this.#open(consultations);
+  }
+
+  /** @param {boolean} past */
+  async load(past) {
+    /** @type {Set<string>} */
+    const ids = new Set();
+    this.#loading.add(ids);
+    try {
+      for (let answer = await page(past); ; ) {
+        const { consultations, next } = answer;
+        for (const { id } of consultations) ids.add(id);
+        const following = next && page(past, next); // comes while these are drawn and opened
+        this.#tell({ type: "page", consultations, past, last: !next, ids: [...ids] });
+        this.#open(consultations);
+        if (!following) return;
+        answer = await following;
+      }
+    } finally {
+      this.#loading.delete(ids);
     }
   }
 

@@ -41,7 +41,9 @@ let arriving = /** @type {{ fresh?: boolean }} */ ({});
 let drawing = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
 let drawingAt = Infinity;
 let keeping = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
-/** The socket was not there for a while: changes may have gone unheard. */
+/** Since the server's `state` every change is told, until the line breaks. */
+let told = false;
+/** The line was not there for a while: changes may have gone unheard. */
 let missed = false;
 
 /** Until the first names are there. */
@@ -69,15 +71,19 @@ async function start() {
   const early = known && isReady(known) ? page(false) : null;
   early?.catch(() => {}); // said where it is needed
   const session = await enter();
+  const settled = new Promise((resolve) => ["message", "down", "closed"].forEach((event) => live.addEventListener(event, resolve)));
   live.open();
   const vault = await openVault(session);
   dispatch({ type: "session", session, now: Date.now() });
   await speaking;
   if (!vault) return dispatch({ type: "set", change: { screen: "trouble", problem: { key: "list.vault.text", values: {} } } });
   book = new Book(vault, () => state, dispatch);
-  missed ||= !live.isOpen;
   await book.restoreDraft();
-  await book.load(false, early ?? page(false));
+  if (early) book.show(await early);
+  // What changes between a list's answer and the line's first word would be missed: so the whole is asked for after that word.
+  if (!told && !missed) await settled;
+  missed = !told;
+  await book.load(false);
   await catchUp();
   await book.restore();
 }
@@ -271,14 +277,14 @@ function route() {
 function listen() {
   window.addEventListener("hashchange", route);
   live.addEventListener("message", (event) => hear(/** @type {CustomEvent} */ (event).detail));
-  live.addEventListener("up", () => {
-    dispatch({ type: "live", live: "up" });
-    if (state.loaded.coming) catchUp().catch(fail);
-  });
-  live.addEventListener("down", () => {
-    missed = true;
-    dispatch({ type: "live", live: "down" });
-  });
+  live.addEventListener("up", () => dispatch({ type: "live", live: "up" }));
+  live.addEventListener("down", () => dispatch({ type: "live", live: "down" }));
+  for (const event of ["down", "closed"]) {
+    live.addEventListener(event, () => {
+      told = false;
+      missed = true;
+    });
+  }
   // 1008: the session ended. Whatever else it is, asking tells.
   live.addEventListener("closed", () => refresh().then(() => setTimeout(() => live.open(), TICK_MS), () => {}));
   setInterval(() => dispatch({ type: "tick", now: Date.now() }), TICK_MS);
@@ -291,7 +297,7 @@ function listen() {
 
 /** What may have changed unheard is read anew; what could not be saved is tried again. */
 async function catchUp() {
-  if (!missed || !live.isOpen || !book) return;
+  if (!missed || !told || !book) return;
   missed = false;
   await book.load(false);
   if (state.loaded.past) await book.load(true);
@@ -300,8 +306,11 @@ async function catchUp() {
 
 /** @param {import("../../shared/signaling.js").Message} message */
 function hear(message) {
+  if (message.type === "state") {
+    told = true;
+    if (state.loaded.coming) catchUp().catch(fail);
+  }
   if (message.type !== "changed") return dispatch(message);
-  if (!book) missed = true;
   if (message.what === "consultation") book?.update(message.id).catch(fail);
   if (message.what === "practice" || message.what === "users") renew().catch(fail);
 }

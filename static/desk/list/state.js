@@ -73,7 +73,10 @@ const REACTIONS = {
   /** A page of the list; with the last one, what is not in the list any more goes. */
   page(state, { consultations, past, last, ids }) {
     const entries = new Map(state.entries);
-    for (const desk of consultations) entries.set(desk.id, entryOf(desk, entries.get(desk.id), state));
+    for (const desk of consultations) {
+      const known = entries.get(desk.id);
+      if (!isOlder(desk, known)) entries.set(desk.id, entryOf(desk, known, state));
+    }
     const told = last && new Set(ids);
     for (const [id, { desk }] of told ? entries : []) {
       if (!told.has(id) && (Date.parse(desk.expiresAt) <= state.now) === past && !state.unsaved.includes(id)) entries.delete(id);
@@ -94,7 +97,7 @@ const REACTIONS = {
   /** One consultation as it is now; `facts` where they are known already, because they were sealed here. */
   stored(state, { desk, facts }) {
     const known = state.entries.get(desk.id);
-    if (known && known.desk.revision > desk.revision) return state;
+    if (isOlder(desk, known)) return state;
     /** @type {Entry} */
     const entry = { ...entryOf(desk, known, state), ...(facts ? { facts, lock: "open", text: textOf(facts) } : {}) };
     return { ...state, entries: new Map(state.entries).set(desk.id, entry) };
@@ -224,6 +227,11 @@ function welcomed(state, before) {
   if (!newcomer || inCall(state)) return state;
   const name = waitingName(state, newcomer);
   return { ...state, announcement: { key: name ? "list.knocks" : "list.somebodyKnocks", values: { name: name ?? "" } } };
+}
+
+/** Answers come in any order. @param {Desk} desk @param {Entry | undefined} known */
+function isOlder(desk, known) {
+  return known !== undefined && known.desk.revision > desk.revision;
 }
 
 /**

@@ -76,8 +76,9 @@ export class Server {
     await this.#end();
   }
 
-  /** Again on the same port and the same data. */
-  async resume() {
+  /** Again on the same port and the same data. @param {Record<string, string>} [env]  from now on, besides what it had */
+  async resume(env = {}) {
+    this.#options = { ...this.#options, env: { ...this.#options.env, ...env } };
     await this.#run(this.#options.listen ?? `127.0.0.1:${new URL(this.origin).port}`);
   }
 
