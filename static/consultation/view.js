@@ -177,13 +177,17 @@ function drawTest(screen, state, words) {
 function drawReady({ readiness, told, inviter }, words) {
   put(el["ready-title"], words[readiness ? `ready.${readiness.verdict}.title` : "ready.title"]);
   put(el["ready-text"], words[readiness ? `ready.${readiness.verdict}.text` : "ready.text"]);
-  el["ready-result"].hidden = el["ready-retry"].hidden = !readiness;
+  put(el["ready-back"], words[readiness ? "ready.back" : "trial.stop"]);
+  for (const name of ["result", "verdict", "retry"]) el[`ready-${name}`].hidden = !readiness;
+  el["ready-wait"].hidden = readiness !== null;
   // Where no practice planned this, nobody would read it.
-  el["ready-tell"].hidden = !readiness || !inviter || told === "told";
+  const offered = readiness !== null && inviter !== null && told !== "told";
+  if (!offered && el.tell === document.activeElement) el["ready-title"].focus({ preventScroll: true });
+  el["ready-tell"].hidden = !offered;
   put(el.tell, words[told === "telling" ? "ready.telling" : "ready.tell"]);
   el.tell.setAttribute("aria-disabled", String(told === "telling"));
   put(el["ready-not-told"], told === "failed" && words["ready.failed"]);
-  put(el["ready-told"], told === "told" && words["ready.told"]);
+  el["ready-told"].hidden = told !== "told";
   if (!readiness) return;
   drawMark(el["ready-verdict"], MARKS[readiness.verdict], words[`ready.${readiness.verdict}`]);
   for (const name of PARTS) {

@@ -72,7 +72,7 @@ describe("every state of the page", () => {
     }
     const all = await visit.read(() => [...document.querySelectorAll("section, dialog")].map(({ id }) => id));
     assert.deepEqual(all.filter((id) => !shown.has(id)), [], "screens and panels that no sample shows");
-    const causes = Object.entries(de).filter(([key]) => /^(problem\.[\w-]+(\.title)?|(trouble|held|hint)\..*|end\.\w+\.title|browser\.[\w-]+\.text|path\..*)$/.test(key));
+    const causes = Object.entries(de).filter(([key]) => /^(problem\.[\w-]+(\.title)?|(trouble|held|hint|ready)\..*|end\.\w+\.title|browser\.[\w-]+\.text|path\..*)$/.test(key));
     const left = causes.filter(([key, text]) => !["problem.retry", "problem.otherCode"].includes(key) && !said.has(text));
     assert.deepEqual(left.map(([key]) => key), [], "sentences that no sample shows");
   });
