@@ -35,7 +35,7 @@ pub enum Error {
     #[error("These names and this password do not fit together. Check all three, or use the recovery key.")]
     SignIn,
     /// Somebody guesses, or seems to.
-    #[error("Too many attempts. Try again in {0} s, or sign in at a released workplace.")]
+    #[error("Too many attempts. Try again in {0} s; signing in works at once at a released workplace.")]
     TooMany(u64),
     /// The session's user, browser or password must not do this; the kind tells which.
     #[error("{1}")]

@@ -90,6 +90,8 @@ pub enum Attempt {
     Workplace,
     /// From an address, whatever the account.
     Address,
+    /// To send a mail, by a practice: enough for any practice, and too little for a stolen session to send spam.
+    Mail,
 }
 
 impl Attempt {
@@ -99,6 +101,7 @@ impl Attempt {
             Self::Account => (Duration::from_secs(60), 10),
             Self::Workplace => (Duration::from_secs(5), 10),
             Self::Address => (Duration::from_secs(3), 100),
+            Self::Mail => (Duration::from_secs(60), 60),
         }
     }
 }
@@ -110,8 +113,8 @@ pub struct Attempts {
     /// By account, whether or not it exists: known and unknown names share buckets alike.
     accounts: Box<[AtomicU64]>,
     addresses: Box<[AtomicU64]>,
-    /// Exact, so that nobody else's guesses ever weigh here. No larger than the workplaces that were released.
-    workplaces: Mutex<HashMap<Vec<u8>, AtomicU64>>,
+    /// By workplace or practice. Exact, so that nobody else's guesses ever weigh here; no larger than what practices have made.
+    exact: Mutex<HashMap<Vec<u8>, AtomicU64>>,
 }
 
 impl Attempts {
@@ -119,7 +122,7 @@ impl Attempts {
     pub fn new(now: Instant) -> Self {
         let debts = || (0..BUCKETS).map(|_| AtomicU64::new(0)).collect();
         let (accounts, addresses) = (debts(), debts());
-        Self { started: now, hasher: RandomState::new(), accounts, addresses, workplaces: Mutex::default() }
+        Self { started: now, hasher: RandomState::new(), accounts, addresses, exact: Mutex::default() }
     }
 
     /// Takes one attempt out of a budget, or tells how long there is none.
@@ -146,9 +149,9 @@ impl Attempts {
         match kind {
             Attempt::Account => change(&self.accounts[bucket()]),
             Attempt::Address => change(&self.addresses[bucket()]),
-            Attempt::Workplace => {
-                let mut workplaces = self.workplaces.lock().unwrap_or_else(PoisonError::into_inner);
-                change(workplaces.entry(whose.to_vec()).or_default())
+            Attempt::Workplace | Attempt::Mail => {
+                let mut exact = self.exact.lock().unwrap_or_else(PoisonError::into_inner);
+                change(exact.entry(whose.to_vec()).or_default())
             }
         }
     }

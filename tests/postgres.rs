@@ -152,6 +152,7 @@ async fn a_practice_works_the_same_on_postgresql() {
     let cluster = Cluster::start();
     let server = Server::start_with(&["--database-url-file", &cluster.url_file()], &[]).await;
     common::desk::through_a_practice(&server).await;
+    assert!(!server.log().contains("ERROR"), "what goes by itself went: {}", server.log());
 }
 
 #[tokio::test]

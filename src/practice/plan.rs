@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
@@ -22,6 +23,7 @@ use crate::consultation::{
 };
 use crate::error::{Error, Problem};
 use crate::invitation::{Calendar, Mail, MailError, Method};
+use crate::limit::Attempt;
 use crate::readiness::Readiness;
 use crate::signaling::attendance;
 use crate::store::{Change, Cursor, Planned, Which};
@@ -398,6 +400,7 @@ pub struct MailCalendar {
     (status = 404, description = "No such consultation", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "No mail server is configured", body = Problem, content_type = "application/problem+json"),
     (status = 422, description = "A field is not understood, or a link carries a secret", body = Problem, content_type = "application/problem+json"),
+    (status = 429, description = "More than sixty, or more than one a minute after them", body = Problem, content_type = "application/problem+json"),
     (status = 502, description = "The mail server's answer", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
@@ -410,6 +413,10 @@ pub async fn mail(
     find(&app, &member, &id).await?;
     let sentence = "No mail server is configured. Write the mail with your own mail program.";
     let mailer = app.desk.mailer.as_ref().ok_or(Error::Conflict("no-mail", sentence))?;
+    app.desk
+        .attempts
+        .take(Attempt::Mail, member.practice.id.as_bytes(), Instant::now())
+        .map_err(|wait| Error::TooMany(wait.as_secs() + 1))?;
     let calendar = body.calendar.map(|MailCalendar { method, ics }| Calendar { method, ics });
     let sender = member.practice.name.clone();
     let mail = Mail { sender, to: body.to, subject: body.subject, text: body.text, calendar };
