@@ -4,7 +4,7 @@ import {
   checkNumbers, fromPassword, fromRecoveryKey, newPracticeKey, newRecoveryKey, newUserPair, sealKey, wrapPair,
 } from "../shared/vault.js";
 import { call } from "./api.js";
-import { short } from "./session.js";
+import { ownPair, short } from "./session.js";
 
 /** @typedef {import("./types.js").KeyFor} KeyFor */
 /** @typedef {import("./types.js").Session} Session */
@@ -22,6 +22,18 @@ export function namesOf({ practice, user }) {
 export async function opener(password, names) {
   const { salt } = await call("POST", "salt", namesOf(names));
   return fromPassword(password, salt);
+}
+
+/**
+ * The own pair, if the password is the right one, and the password's half for the server.
+ * @param {Session} session
+ * @param {string} password
+ * @returns {Promise<{ pair: Pair, secret: string } | null>}
+ */
+export async function openOwn({ practice, user }, password) {
+  const { signIn, wrap } = await opener(password, { practice: practice.short, user: user.short });
+  const pair = await ownPair(user, user.byPassword, wrap, true);
+  return pair && { pair, secret: signIn };
 }
 
 /** A new pair that this password opens. @param {string} password @param {Names} names @returns {Promise<Made>} */

@@ -8,6 +8,14 @@
 const NAME = "visavis-desk";
 const STORE = "workplaces";
 
+/** Whether this window can keep a key at all: some private ones cannot. Throws then. @param {CryptoKey} key  any that cannot be taken out */
+export async function tryOut(key) {
+  await ask("readwrite", (store) => {
+    store.put({ practice: "", key });
+    return store.delete("");
+  });
+}
+
 /** @param {string} practice  short name @returns {Promise<Place | null>} */
 export async function placeOf(practice) {
   return (await ask("readonly", (store) => store.get(practice))) ?? null;

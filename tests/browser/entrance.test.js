@@ -187,6 +187,7 @@ test("an admin gives a forgotten password anew, and the keys with it", async () 
   await press(admin, "release", "Labor");
   await team.onScreen("list");
   const sealed = await seal(team, RECORD);
+  await turnTo(team, "own");
   await turnTo(admin, "people");
   await press(admin, "reset", "team");
   await submit(admin);
@@ -195,7 +196,7 @@ test("an admin gives a forgotten password anew, and the keys with it", async () 
   await signIn(team, "vergessen", "team", initial);
   await chooseOwn(team, "wieder ein eigener Satz");
   await keepRecoveryKey(team);
-  await team.onScreen("list");
+  await team.onScreen("own"); // where the session ended
   assert.deepEqual(await open(team, sealed), RECORD);
 });
 

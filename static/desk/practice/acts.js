@@ -7,10 +7,10 @@ import { newInitialPassword } from "../../shared/code.js";
 import { save } from "../../shared/dom.js";
 import { openRecord, versionOf } from "../../shared/vault.js";
 import { call, leave } from "../api.js";
-import { changePassword, changeRecovery, makeUser, namesOf, opener, rotation, sealAll } from "../keys.js";
+import { changePassword, changeRecovery, makeUser, namesOf, openOwn, rotation, sealAll } from "../keys.js";
 import * as passkeys from "../passkeys.js";
 import { forgetPlace } from "../places.js";
-import { forget, ownPair, signOut } from "../session.js";
+import { forget, signOut } from "../session.js";
 import { staying } from "./state.js";
 
 /** @typedef {import("../types.js").Session} Session */
@@ -246,13 +246,6 @@ async function withInitial({ practice }, vault, name, tellServer, show) {
   const { pair: _, ...made } = await makeUser(secret, { practice: practice.short, user: name });
   await tellServer({ ...made, keys: await sealAll(vault.keys.values(), made.publicKey) });
   show({ kind: "initial", name, secret });
-}
-
-/** What the own password opens, if it is the right one. @param {Session} session @param {string} password */
-async function openOwn({ practice, user }, password) {
-  const { signIn, wrap } = await opener(password, { practice: practice.short, user: user.short });
-  const pair = await ownPair(user, user.byPassword, wrap, true);
-  return pair && { pair, secret: signIn };
 }
 
 /**

@@ -6,9 +6,9 @@
 import { fromRecoveryKey, newPracticeKey, newWorkplacePair, sealKey } from "../../shared/vault.js";
 import { call, comeBack, keepToken, token } from "../api.js";
 import { begin } from "../frame.js";
-import { changePassword, changeRecovery, checkWords, fillOwn, makeRecovery, makeUser, namesOf, opener, sealAll } from "../keys.js";
+import { changePassword, changeRecovery, checkWords, fillOwn, makeRecovery, makeUser, namesOf, openOwn, opener, sealAll } from "../keys.js";
 import * as passkeys from "../passkeys.js";
-import { forgetPlace, keepPlace, lastPlace, placeOf } from "../places.js";
+import { forgetPlace, keepPlace, lastPlace, placeOf, tryOut } from "../places.js";
 import { keeps } from "../roles.js";
 import { forget, keep, openAll, openVault, ownPair, refresh } from "../session.js";
 import { sentenceOf } from "../words.js";
@@ -43,6 +43,7 @@ async function start() {
   });
   if (!window.isSecureContext) return show("unsupported", { trouble: plain("entry.insecure") });
   try {
+    await tryOut((await newWorkplacePair()).private);
     const place = await lastPlace();
     if (place) dispatch({ type: "place", place, passkeys: place.released && passkeys.supported() });
   } catch {
@@ -217,13 +218,6 @@ async function entered(names, told) {
   keep(told);
   const place = await placeOf(names.practice);
   if (place) await keepPlace({ ...place, user: names.user, practiceName: told.practice.name, released: told.workplace?.state === "released" });
-}
-
-/** What the password opens, and whether it is the right one. @param {Session} now @param {string} password */
-async function openOwn({ practice, user }, password) {
-  const { signIn, wrap } = await opener(password, { practice: practice.short, user: user.short });
-  const pair = await ownPair(user, user.byPassword, wrap, true);
-  return pair && { pair, secret: signIn };
 }
 
 /** The next step, whichever it is. @param {Session} [told] */
