@@ -228,6 +228,7 @@ part("another appointment is moved and called off: the patient's calendar follow
   await plan({}, second);
   await reception.click("#plan-save");
   await reception.says("#told", list["detail.moved"]);
+  assert.equal(await reception.read(() => document.querySelector("#invitation [data-part=outcome]")?.textContent), "", "of the new letter nothing is sent yet");
   await shoot(reception, "moved");
   await sendMail();
   const change = await received(3);
@@ -239,6 +240,7 @@ part("another appointment is moved and called off: the patient's calendar follow
   await reception.click("#detail-cancel");
   await reception.click("#dialog-yes");
   await reception.says("#told", list["detail.cancelled"]);
+  await reception.says("#invitation [data-part=title]", invitation["invite.titleCancelled"]);
   await sendMail();
   const gone = await received(4);
   assert.match(gone.subject, /entfällt$/);

@@ -187,6 +187,23 @@ test("the line to the server breaks and comes back by itself, with what was miss
   await visit.says(".visit [data-part=time]", "11:30");
 });
 
+test("what is planned between the list's answer and the line's first word is not missed", async () => {
+  const { visit } = await atTheDesk();
+  await visit.page.evaluateOnNewDocument(() => {
+    const send = WebSocket.prototype.send;
+    WebSocket.prototype.send = function (data) {
+      Object.assign(window, { __greet: () => send.call(this, data) });
+    };
+  });
+  await visit.page.reload();
+  await visit.onScreen("list");
+  await visit.see("the line is up, and nothing was said yet", () => "__greet" in window);
+  await visit.read(async () => (await import(`${location.origin}/desk/api.js`)).call("POST", "consultations", {}));
+  assert.equal(await visit.read(() => document.querySelectorAll(".visit").length), 0);
+  await visit.read(() => /** @type {any} */ (window).__greet());
+  await visit.visible(".visit");
+});
+
 test("a plan whose record does not arrive is kept, told, and saved later, even after a reload", async () => {
   const { visit } = await atTheDesk();
   await visit.page.setRequestInterception(true);

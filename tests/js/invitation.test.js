@@ -186,6 +186,11 @@ test("a_new_state_of_the_consultation_keeps_what_is_being_done_and_another_consu
   assert.ok(doingOf(reduce(open, { type: "show", occasion: occasion({ revision: 2 }), mail: true }), 2).form);
   const moved = reduce(open, { type: "show", occasion: occasion({ sequence: 1 }), mail: true });
   assert.equal(moved.kind, "change");
+  const sent = reduce(open, { type: "done", seat: 2, key: "invite.did.send", good: true });
+  assert.ok(doingOf(reduce(sent, { type: "show", occasion: occasion({ revision: 2 }), mail: true }), 2).outcome);
+  for (const news of [{ sequence: 1 }, { state: /** @type {const} */ ("revoked"), sequence: 1 }]) {
+    assert.equal(doingOf(reduce(sent, { type: "show", occasion: occasion(news), mail: true }), 2).outcome, null, "of the next letter nothing is sent yet");
+  }
   assert.ok(!doingOf(reduce(open, { type: "show", occasion: occasion({ id: "019abc12-3456-7def-8123-000000000000" }), mail: true }), 2).form);
 });
 

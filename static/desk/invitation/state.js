@@ -25,8 +25,10 @@ export function reduce(panel, action) {
     case "show": {
       const fresh = begin({ ...panel, ...action });
       if (fresh.occasion.desk.id !== panel.occasion.desk.id) return fresh;
-      const same = JSON.stringify(fresh.kinds) === JSON.stringify(panel.kinds);
-      return { ...fresh, kind: same ? panel.kind : fresh.kind, doing: panel.doing };
+      const moved = fresh.occasion.desk.sequence !== panel.occasion.desk.sequence;
+      const same = !moved && JSON.stringify(fresh.kinds) === JSON.stringify(panel.kinds);
+      const kind = same ? panel.kind : fresh.kind;
+      return { ...fresh, kind, doing: moved || kind !== panel.kind ? unsaid(panel.doing) : panel.doing };
     }
     case "kind":
       return { ...panel, kind: action.kind, doing: {} };
@@ -65,6 +67,11 @@ export function invitedOf({ occasion: { desk } }) {
 export function addressOf(panel, seat) {
   const role = panel.occasion.desk.seats.find((other) => other.seat === seat)?.role;
   return doingOf(panel, seat).address ?? (role === "patient" ? panel.occasion.facts.email : "");
+}
+
+/** What happened to one letter is not said of the next. @param {Panel["doing"]} doing */
+function unsaid(doing) {
+  return Object.fromEntries(Object.entries(doing).map(([seat, done]) => [seat, { ...done, outcome: null, spare: null }]));
 }
 
 /** @param {Panel["kinds"]} kinds */

@@ -31,7 +31,7 @@ let made = 0;
 /** @param {HTMLElement} place @param {Panel} panel @param {Words} words */
 export function draw(place, panel, words) {
   if (!place.firstElementChild) place.append(frame());
-  put(part(place, "title"), words["invite.title"]);
+  put(part(place, "title"), words[panel.kind === "cancellation" ? "invite.titleCancelled" : "invite.title"]);
   drawKinds(part(place, "kinds"), panel, words);
   const cards = part(place, "invited");
   const seats = invitedOf(panel);

@@ -6,6 +6,7 @@
 /** @type {Record<string, string>} */
 export default {
   "invite.title": "Einladen",
+  "invite.titleCancelled": "Bescheid geben",
   "invite.kind": "Anlass",
   "invite.kind.invitation": "Einladung",
   "invite.kind.change": "Verlegung",

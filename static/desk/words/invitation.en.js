@@ -6,6 +6,7 @@
 /** @type {Record<string, string>} */
 export default {
   "invite.title": "Invite",
+  "invite.titleCancelled": "Let them know",
   "invite.kind": "Occasion",
   "invite.kind.invitation": "Invitation",
   "invite.kind.change": "New time",

@@ -96,7 +96,7 @@ export default {
   "plan.time": "Uhrzeit",
   "plan.zone": "Zeitzone der Praxis: {zone}",
   "plan.duration": "Dauer in Minuten",
-  "plan.name": "Name der Patientin oder des Patienten",
+  "plan.name": "Patientin oder Patient",
   "plan.optional": "{label} (freiwillig)",
   "plan.field.title": "Anlass",
   "plan.phone": "Telefon",

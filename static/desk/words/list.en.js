@@ -96,7 +96,7 @@ export default {
   "plan.time": "Time",
   "plan.zone": "Time zone of the practice: {zone}",
   "plan.duration": "Duration in minutes",
-  "plan.name": "The patient's name",
+  "plan.name": "Patient",
   "plan.optional": "{label} (optional)",
   "plan.field.title": "Occasion",
   "plan.phone": "Phone",
