@@ -10,24 +10,27 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum::{Extension, Json, Router};
 use rust_embed::RustEmbed;
+use serde::Serialize;
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use url::{Host, Url};
 
 use crate::App;
 use crate::client::PeerAddress;
+use crate::config::Config;
 use crate::consultation::Caller;
 use crate::error::Error;
 use crate::keys::token_hash;
 use crate::local;
 use crate::practice::tokens::Scope;
+use crate::store::Practice;
 use crate::{consultation, legal, openapi, practice, readiness, signaling};
 
 /// Everything the network sees.
 pub fn router(app: &Arc<App>) -> Router {
     let pages = Router::new()
         .route("/legal/{page}", get(legal::page))
-        .route("/practice.json", get(inviter))
+        .route("/practice.json", get(practice_json))
         .route("/api/openapi.json", get(openapi::document))
         .fallback(page)
         // For texts like ours: a tenth smaller than the default, for the same time.
@@ -112,10 +115,38 @@ async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     (caching, [(header::CONTENT_TYPE, kind)], file.data.into_owned()).into_response()
 }
 
-/// Who invites, as configured.
-async fn inviter(State(app): State<Arc<App>>) -> impl IntoResponse {
-    let practice = serde_json::json!({ "name": app.config.practice_name, "phone": app.config.practice_phone, "timeZone": app.config.time_zone.name() });
-    ([(header::CACHE_CONTROL, "no-cache")], Json(practice))
+/// Who offers consultations here, where no consultation says so.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Provider {
+    /// As people know it.
+    pub name: Option<String>,
+    /// What they dial.
+    pub phone: Option<String>,
+    /// IANA name.
+    pub time_zone: String,
+}
+
+/// As configured, or else the only practice of this server.
+pub async fn provider(app: &App) -> Provider {
+    let Config { practice_name, practice_phone, time_zone, .. } = &app.config;
+    if practice_name.is_none()
+        && let Ok(practices) = app.store.practices().await
+        && let [only] = practices.as_slice()
+    {
+        let Practice { name, phone, time_zone, .. } = only.clone();
+        return Provider { name: Some(name), phone, time_zone };
+    }
+    Provider {
+        name: practice_name.clone(),
+        phone: practice_phone.clone(),
+        time_zone: time_zone.name().to_owned(),
+    }
+}
+
+/// `GET /practice.json`.
+async fn practice_json(State(app): State<Arc<App>>) -> impl IntoResponse {
+    ([(header::CACHE_CONTROL, "no-cache")], Json(provider(&app).await))
 }
 
 /// Whether the store works.

@@ -19,8 +19,9 @@ pub async fn page(State(app): State<Arc<App>>, Path(page): Path<String>) -> Resp
         "terms" => ("Nutzungsbedingungen", include_str!("legal/terms.html")),
         _ => return (StatusCode::NOT_FOUND, "There is no such page.").into_response(),
     };
-    let name = app.config.practice_name.as_deref().unwrap_or("visavis");
-    let phone = app.config.practice_phone.as_deref().unwrap_or("–");
+    let provider = crate::http::provider(&app).await;
+    let name = provider.name.as_deref().unwrap_or("visavis");
+    let phone = provider.phone.as_deref().unwrap_or("–");
     let own = own_words(&app.config.data_dir.join("legal").join(format!("{page}.txt"))).await;
     let html = include_str!("legal/layout.html")
         .replace("{{title}}", title)

@@ -43,9 +43,9 @@ pub struct Loop {
 pub enum Part {
     /// It works.
     Ok,
-    /// There is none, or it is not allowed.
+    /// There is none; of the relay: no answer.
     Missing,
-    /// It does not work.
+    /// There is one, and it is not allowed, in use, silent, or does not work.
     Failed,
 }
 

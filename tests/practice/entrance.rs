@@ -18,6 +18,9 @@ async fn the_first_start_prints_a_link_that_sets_up_one_practice_once() {
     let (status, body) = ask(&server, Method::POST, "/set-up", Some(first(&link, " Markt "))).await;
     assert_eq!((status, &body["practice"]["short"]), (201, &json!("markt")));
     assert_eq!(body["workplace"]["state"], "released", "who sets up sits at the first workplace");
+    let provider: Value =
+        server.http().get(server.url("/practice.json")).send().await.unwrap().json().await.unwrap();
+    assert_eq!(provider["name"], "Praxis am Markt", "the only practice is who invites");
     let (status, _) = ask(&server, Method::POST, "/set-up", Some(first(&link, "zweite"))).await;
     assert_eq!(status, 404, "a link is good for once");
     let further = secret_of(&success(&server.cli(&["practice", "new"]).await));
