@@ -7,8 +7,20 @@ import { Visit } from "./visit.js";
 
 /** A desk, a phone, and 1280 px at 400 % (WCAG 1.4.10): 320 px. */
 export const SIZES = [[1280, 800], [360, 640], [320, 740]];
-/** Where axe looks: what it finds does not change with the size, but for what is hidden. */
-export const AXE_WIDTHS = [1280, 360];
+/** What axe finds does not change with the size, but for what is hidden. */
+const AXE_WIDTHS = [1280, 360];
+
+/**
+ * Where axe looks: each language and each scheme once, in a long run each with each. It takes half of all the time.
+ * @param {string} language
+ * @param {string} scheme
+ * @param {number} width
+ */
+export function axeLooks(language, scheme, width) {
+  const once = (language === "de") === (scheme === "light");
+  return AXE_WIDTHS.includes(width) && (once || Boolean(process.env.VISAVIS_LONG));
+}
+
 const TARGET_PX = 48;
 
 /**
