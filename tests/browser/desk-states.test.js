@@ -12,13 +12,10 @@ import de from "../../static/desk/words/list.de.js";
 import { violations } from "./lib/axe.js";
 import { launch } from "./lib/browser.js";
 import { Server } from "./lib/server.js";
+import { SIZES, axeLooks } from "./lib/states.js";
 import { Visit, cleanUp, leaveAll } from "./lib/visit.js";
 
 const SHOTS = process.env.VISAVIS_SHOTS;
-/** A desk, a phone, and 1280 px at 400 % (WCAG 1.4.10): 320 px. */
-const SIZES = [[1280, 800], [360, 640], [320, 740]];
-/** Where axe looks: what it finds does not change with the size, but for what is hidden. */
-const axeLooks = [1280, 360];
 const TARGET_PX = 48;
 
 /** @type {Server} */
