@@ -19,7 +19,10 @@ const TOLD_MS = 6000;
  * @param {(words: Words) => void} changed  draws the page
  */
 export async function begin(parts, changed) {
-  const speak = async () => changed(await load(language(), ...parts));
+  const speak = async () => {
+    const words = await load(language(), ...parts).catch(() => null);
+    if (words) changed(words); // else what stands there says to load the page anew, or it is being left
+  };
   document.addEventListener("click", (event) => {
     const target = /** @type {Element} */ (event.target).closest("[data-do]");
     const what = target instanceof HTMLElement ? target.dataset.do : "";
