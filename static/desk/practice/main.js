@@ -47,6 +47,7 @@ async function start() {
     return dispatch({ type: "failed", trouble: { ...sentenceOf(error), field: null } });
   }
   setInterval(look, LOOK_MS);
+  document.addEventListener("visibilitychange", look);
 }
 
 /** What the user does: a form, a button that acts at once, a button that opens its dialog, or something for this page alone. @param {Action} action */
