@@ -350,10 +350,7 @@ pub fn planned(consultation: &Consultation, now: DateTime<Utc>) -> Planned {
 /// Plan a consultation.
 #[utoipa::path(post, path = "/api/consultations", request_body = NewConsultation, security(("operator" = []), ("software" = [])), responses(
     (status = 201, description = "Planned; the codes are shown this once", body = Issued),
-    (status = 401, description = "No or a wrong token", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "The API token may only read", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn post(
     State(app): State<Arc<App>>,
@@ -383,10 +380,8 @@ pub struct Page {
     ("limit" = Option<u16>, Query, description = "At most so many, 1 to 1000; 100 if missing", minimum = 1, maximum = 1000)
 ), responses(
     (status = 200, description = "Without codes: those are shown once", body = [Planned]),
-    (status = 401, description = "No or a wrong token", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "The API token may only read", body = Problem, content_type = "application/problem+json"),
     (status = 422, description = "The limit is not a number from 1 to 1000", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn list(
     State(app): State<Arc<App>>,
@@ -404,10 +399,8 @@ pub async fn list(
 /// One consultation, its seats and its relayed traffic.
 #[utoipa::path(get, path = "/api/consultations/{id}", security(("operator" = []), ("software" = [])), params(("id" = String, Path)), responses(
     (status = 200, description = "As it stands", body = Detail),
-    (status = 401, description = "No or a wrong token", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "The API token may only read", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such consultation", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn show(
     State(app): State<Arc<App>>,
@@ -434,10 +427,8 @@ pub async fn show(
 /// Call a consultation off. Pages that are in it read so and are closed within a second.
 #[utoipa::path(delete, path = "/api/consultations/{id}", security(("operator" = []), ("software" = [])), params(("id" = String, Path)), responses(
     (status = 204, description = "Called off, now or before"),
-    (status = 401, description = "No or a wrong token", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "The API token may only read", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such consultation", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn delete(
     State(app): State<Arc<App>>,
@@ -453,11 +444,9 @@ pub async fn delete(
 /// Give a seat a new code; the old one dies, and whoever came with it is out.
 #[utoipa::path(post, path = "/api/consultations/{id}/seats/{seat}/reissue", security(("operator" = []), ("software" = [])), params(("id" = String, Path), ("seat" = u8, Path)), responses(
     (status = 201, description = "The new code, shown this once", body = IssuedSeat),
-    (status = 401, description = "No or a wrong token", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "The API token may only read", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such consultation or seat", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "The consultation was revoked", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn reissue(
     State(app): State<Arc<App>>,

@@ -4,7 +4,9 @@ use axum::Json;
 use axum::response::IntoResponse;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, Ref, Response, ResponseBuilder};
 
+use crate::error::Problem;
 use crate::practice::{data, entrance, me, passkeys, plan, seats, tokens, users, workplaces};
 use crate::{consultation, readiness};
 
@@ -29,7 +31,8 @@ use crate::{consultation, readiness};
         tokens::list, tokens::create, tokens::remove,
         data::audit, data::export, data::delete, data::change,
     ),
-    modifiers(&Tokens, &Names)
+    components(schemas(Problem)),
+    modifiers(&Tokens, &Names, &Everywhere)
 )]
 struct Api;
 
@@ -65,6 +68,40 @@ impl utoipa::Modify for Names {
             }
         }
     }
+}
+
+/// What any operation may answer, said once: it asks for a token, takes a body, needs the store.
+struct Everywhere;
+
+impl utoipa::Modify for Everywhere {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for item in document.paths.paths.values_mut() {
+            let operations =
+                [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+            for operation in operations.into_iter().flatten() {
+                let answers = [
+                    ("401", operation.security.is_some(), "No token, or not a right one"),
+                    (
+                        "422",
+                        operation.request_body.is_some(),
+                        "A field is not understood; the problem names it",
+                    ),
+                    ("503", true, "The store does not answer"),
+                ];
+                for (status, may_come, description) in answers {
+                    if may_come {
+                        let answer = || problem(description).into();
+                        operation.responses.responses.entry(status.to_owned()).or_insert_with(answer);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn problem(description: &str) -> Response {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    ResponseBuilder::new().description(description).content("application/problem+json", content).build()
 }
 
 /// `GET /api/openapi.json`.

@@ -91,8 +91,6 @@ pub struct Report {
     (status = 404, description = "No such code", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "The code was revoked", body = Problem, content_type = "application/problem+json"),
     (status = 410, description = "The consultation's time is over", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "The body is not understood", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn begin(
     State(app): State<Arc<App>>,
@@ -111,8 +109,6 @@ pub async fn begin(
     (status = 404, description = "No such code", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "The code was revoked", body = Problem, content_type = "application/problem+json"),
     (status = 410, description = "The consultation's time is over", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "The body is not understood", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn report(
     State(app): State<Arc<App>>,

@@ -47,10 +47,7 @@ pub struct NewSettings {
 /// Change the practice's settings.
 #[utoipa::path(patch, path = "/api/practice", request_body = NewSettings, security(("session" = [])), responses(
     (status = 200, description = "As they stand now", body = PracticeView),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not an admin, or not from here", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn change(
     State(app): State<Arc<App>>,
@@ -132,10 +129,8 @@ fn view(line: AuditLine) -> AuditView {
     ("limit" = Option<i64>, Query, description = "At most so many, 1 to 1000; 100 if missing", minimum = 1, maximum = 1000),
 ), responses(
     (status = 200, description = "The newest first", body = [AuditView]),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not an admin, or not from here", body = Problem, content_type = "application/problem+json"),
     (status = 422, description = "The query is not understood", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn audit(
     State(app): State<Arc<App>>,
@@ -165,9 +160,7 @@ pub struct Export {
 /// Everything that is stored of the practice.
 #[utoipa::path(get, path = "/api/practice/export", security(("session" = [])), responses(
     (status = 200, description = "As it lies", body = Export),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not an admin, or not from here", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn export(State(app): State<Arc<App>>, Admin(member): Admin) -> Result<Json<Export>, Error> {
     let (practice, now) = (member.practice, Utc::now().timestamp_millis());
@@ -193,9 +186,7 @@ pub struct Deletion {
     (status = 204, description = "Deleted"),
     (status = 401, description = "No session, or the password is wrong", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not an admin, or not from here", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
     (status = 429, description = "Too many attempts", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn delete(
     State(app): State<Arc<App>>,

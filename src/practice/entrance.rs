@@ -52,7 +52,6 @@ pub struct Salt {
 /// What a password is stretched with: the same for these names at any time, whether or not anybody bears them.
 #[utoipa::path(post, path = "/api/practice/salt", request_body = Names, responses(
     (status = 200, description = "16 bytes", body = Salt),
-    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn salt(State(app): State<Arc<App>>, Body(names): Body<Names>) -> Result<Json<Salt>, Error> {
     Ok(Json(Salt { salt: app.keys.password_salt(&fold(&names.practice), &fold(&names.user)) }))
@@ -258,8 +257,6 @@ pub struct FirstWorkplace {
     (status = 201, description = "The practice, its admin and this workplace, signed in", body = Signed),
     (status = 404, description = "The link is unknown, used or too old", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "The practice's short name is taken", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn set_up(
     State(app): State<Arc<App>>,
@@ -375,8 +372,6 @@ pub struct Rescue {
 #[utoipa::path(post, path = "/api/practice/rescue", request_body = Rescue, responses(
     (status = 201, description = "Signed in, without the practice's key", body = Signed),
     (status = 404, description = "The link is unknown, used, too old or for somebody else", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn rescue(
     State(app): State<Arc<App>>,
@@ -447,9 +442,7 @@ pub struct SignIn {
 #[utoipa::path(post, path = "/api/practice/sign-in", request_body = SignIn, responses(
     (status = 200, description = "Signed in", body = Signed),
     (status = 401, description = "Wrong practice, user or password: one answer", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
     (status = 429, description = "Too many attempts; Retry-After says when", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn sign_in(
     State(app): State<Arc<App>>,

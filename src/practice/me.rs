@@ -20,8 +20,6 @@ use crate::store::KeyFor;
 /// The session, its user and its browser as they stand.
 #[utoipa::path(get, path = "/api/practice/me", security(("session" = [])), responses(
     (status = 200, description = "As they stand", body = Signed),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn show(State(app): State<Arc<App>>, member: Member) -> Result<Json<Signed>, Error> {
     Ok(Json(view(&app, member).await?))
@@ -48,9 +46,7 @@ pub struct NewPassword {
 #[utoipa::path(put, path = "/api/practice/me/password", request_body = NewPassword, security(("session" = [])), responses(
     (status = 204, description = "Changed"),
     (status = 401, description = "No session, or the present proof is wrong", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
     (status = 429, description = "Too many attempts", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn password(
     State(app): State<Arc<App>>,
@@ -107,9 +103,7 @@ pub struct NewRecovery {
 #[utoipa::path(put, path = "/api/practice/me/recovery", request_body = NewRecovery, security(("session" = [])), responses(
     (status = 204, description = "Replaced"),
     (status = 401, description = "No session, or the password is wrong", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
     (status = 429, description = "Too many attempts", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn recovery(
     State(app): State<Arc<App>>,
@@ -137,10 +131,7 @@ pub struct Keys {
 /// Keep versions of the practice's key that the user does not hold yet: the workplace's, sealed anew in the browser.
 #[utoipa::path(put, path = "/api/practice/me/keys", request_body = Keys, security(("session" = [])), responses(
     (status = 204, description = "Kept"),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not from here", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn keys(
     State(app): State<Arc<App>>,
@@ -176,8 +167,6 @@ pub struct Named {
 /// The user's living sessions; for an admin all of the practice.
 #[utoipa::path(get, path = "/api/practice/sessions", security(("session" = [])), responses(
     (status = 200, description = "The newest first", body = [SessionView]),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn sessions(State(app): State<Arc<App>>, member: Member) -> Result<Json<Vec<SessionView>>, Error> {
     let user = Some(member.user.id.as_str()).filter(|_| !member.is_admin());
@@ -197,9 +186,7 @@ pub async fn sessions(State(app): State<Arc<App>>, member: Member) -> Result<Jso
 /// End a session; `current` is the one that asks. An admin may end anybody's.
 #[utoipa::path(delete, path = "/api/practice/sessions/{id}", security(("session" = [])), params(("id" = String, Path)), responses(
     (status = 204, description = "Ended"),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such session", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn end_session(
     State(app): State<Arc<App>>,

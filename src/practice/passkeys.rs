@@ -104,9 +104,7 @@ pub struct Challenge {
 /// The user's passkeys.
 #[utoipa::path(get, path = "/api/practice/passkeys", security(("session" = [])), responses(
     (status = 200, description = "The oldest first", body = [PasskeyView]),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not from here", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn list(
     State(app): State<Arc<App>>,
@@ -118,10 +116,8 @@ pub async fn list(
 /// Begin to make a passkey.
 #[utoipa::path(post, path = "/api/practice/passkeys/begin", security(("session" = [])), responses(
     (status = 200, description = "PublicKeyCredentialCreationOptions", body = Challenge),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not from here", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "This address cannot have passkeys", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn register_begin(
     State(app): State<Arc<App>>,
@@ -155,11 +151,9 @@ pub struct NewPasskey {
 /// Finish making a passkey.
 #[utoipa::path(post, path = "/api/practice/passkeys/finish", request_body = NewPasskey, security(("session" = [])), responses(
     (status = 201, description = "Made", body = PasskeyView),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not from here", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "This address cannot have passkeys", body = Problem, content_type = "application/problem+json"),
     (status = 422, description = "The ceremony is over, or the browser's answer does not fit", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn register_finish(
     State(app): State<Arc<App>>,
@@ -190,10 +184,8 @@ pub async fn register_finish(
 /// Remove a passkey.
 #[utoipa::path(delete, path = "/api/practice/passkeys/{id}", security(("session" = [])), params(("id" = String, Path)), responses(
     (status = 204, description = "Removed"),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not from here", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such passkey", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn remove(
     State(app): State<Arc<App>>,
@@ -227,9 +219,7 @@ pub struct PasskeyNames {
     (status = 200, description = "PublicKeyCredentialRequestOptions", body = Challenge),
     (status = 401, description = "Not a released workplace, no such user or no passkey: one answer", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "This address cannot have passkeys", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
     (status = 429, description = "Too many attempts", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn sign_in_begin(
     State(app): State<Arc<App>>,
@@ -272,8 +262,6 @@ pub struct PasskeyAnswer {
     (status = 200, description = "Signed in", body = Signed),
     (status = 401, description = "The ceremony is over, or the answer does not fit", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "This address cannot have passkeys", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn sign_in_finish(
     State(app): State<Arc<App>>,

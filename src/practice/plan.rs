@@ -119,10 +119,8 @@ pub struct DeskPage {
     ("after" = Option<String>, Query, description = "`next` of the page before", pattern = "^[A-Za-z0-9_-]+$"),
 ), responses(
     (status = 200, description = "With what the practice's pages sealed", body = DeskPage),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not from here", body = Problem, content_type = "application/problem+json"),
     (status = 422, description = "The query is not understood", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn list(
     State(app): State<Arc<App>>,
@@ -187,10 +185,8 @@ async fn one(app: &App, member: &Member, id: &str) -> Result<DeskView, Error> {
 /// One consultation.
 #[utoipa::path(get, path = "/api/practice/consultations/{id}", security(("session" = [])), params(("id" = String, Path)), responses(
     (status = 200, description = "As it stands", body = DeskView),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not from here", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such consultation", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn show(
     State(app): State<Arc<App>>,
@@ -214,10 +210,7 @@ pub struct NewPlanView {
 /// Plan a consultation. The doctor's seat gets no code: who starts it asks for one.
 #[utoipa::path(post, path = "/api/practice/consultations", request_body = NewConsultation, security(("session" = [])), responses(
     (status = 201, description = "Planned; the codes are shown this once", body = NewPlanView),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not from here", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn create(
     State(app): State<Arc<App>>,
@@ -271,12 +264,9 @@ pub struct ChangedPlanView {
 /// Change a plan. Its codes stay.
 #[utoipa::path(patch, path = "/api/practice/consultations/{id}", request_body = ChangedPlan, security(("session" = [])), params(("id" = String, Path)), responses(
     (status = 200, description = "Changed", body = ChangedPlanView),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not from here", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such consultation", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "Somebody changed it meanwhile", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn change(
     State(app): State<Arc<App>>,
@@ -326,10 +316,8 @@ fn start_field(error: &crate::access::BadStart) -> Error {
 /// Call a consultation off: its codes die, its pages close; it stays in the list until its time is over.
 #[utoipa::path(post, path = "/api/practice/consultations/{id}/cancel", security(("session" = [])), params(("id" = String, Path)), responses(
     (status = 204, description = "Called off, now or before"),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not from here", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such consultation", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn cancel(
     State(app): State<Arc<App>>,
@@ -347,10 +335,8 @@ pub async fn cancel(
 /// Delete a consultation at once. Pages that are in it are closed.
 #[utoipa::path(delete, path = "/api/practice/consultations/{id}", security(("session" = [])), params(("id" = String, Path)), responses(
     (status = 204, description = "Deleted"),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not from here", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such consultation", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn delete(
     State(app): State<Arc<App>>,
@@ -395,14 +381,12 @@ pub struct MailCalendar {
 /// Send a mail through the practice's mail server. The page writes it; nothing of it is kept.
 #[utoipa::path(post, path = "/api/practice/consultations/{id}/mail", request_body = NewMail, security(("session" = [])), params(("id" = String, Path)), responses(
     (status = 204, description = "The mail server took it"),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not from here", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such consultation", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "No mail server is configured", body = Problem, content_type = "application/problem+json"),
     (status = 422, description = "A field is not understood, or a link carries a secret", body = Problem, content_type = "application/problem+json"),
     (status = 429, description = "More than sixty, or more than one a minute after them", body = Problem, content_type = "application/problem+json"),
     (status = 502, description = "The mail server's answer", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn mail(
     State(app): State<Arc<App>>,

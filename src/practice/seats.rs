@@ -30,12 +30,10 @@ pub struct DoctorsCode {
 /// A fresh code for the doctor's seat, for a doctor who starts the consultation (R09).
 #[utoipa::path(post, path = "/api/practice/consultations/{id}/enter", security(("session" = [])), params(("id" = String, Path)), responses(
     (status = 201, description = "The code, shown this once", body = DoctorsCode),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not a doctor, or not from here", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such consultation", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "It was called off", body = Problem, content_type = "application/problem+json"),
     (status = 410, description = "Its time is over", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn enter(
     State(app): State<Arc<App>>,
@@ -66,13 +64,10 @@ pub struct AnotherSeat {
 /// Add a seat with a code of its own.
 #[utoipa::path(post, path = "/api/practice/consultations/{id}/seats", request_body = AnotherSeat, security(("session" = [])), params(("id" = String, Path)), responses(
     (status = 201, description = "Its code, shown this once", body = IssuedSeat),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not from here", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such consultation", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "All nine seats are taken, or it was called off", body = Problem, content_type = "application/problem+json"),
     (status = 410, description = "Its time is over", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn add(
     State(app): State<Arc<App>>,
@@ -98,11 +93,9 @@ pub async fn add(
 /// Take a seat away: its code dies, and who sits there is out.
 #[utoipa::path(delete, path = "/api/practice/consultations/{id}/seats/{seat}", security(("session" = [])), params(("id" = String, Path), ("seat" = u8, Path)), responses(
     (status = 204, description = "Taken away"),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not from here", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such consultation or seat", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "A consultation keeps its doctor and one more", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn remove(
     State(app): State<Arc<App>>,
@@ -124,11 +117,9 @@ pub async fn remove(
 /// Give a seat a new code; the old one dies, and whoever came with it is out.
 #[utoipa::path(post, path = "/api/practice/consultations/{id}/seats/{seat}/reissue", security(("session" = [])), params(("id" = String, Path), ("seat" = u8, Path)), responses(
     (status = 201, description = "The new code, shown this once", body = IssuedSeat),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not from here", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such consultation or seat", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "It was called off, or the seat is the doctor's", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn reissue(
     State(app): State<Arc<App>>,

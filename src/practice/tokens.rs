@@ -65,9 +65,7 @@ fn view(token: ApiToken, secret: Option<String>) -> TokenView {
 /// All API tokens, without their secrets.
 #[utoipa::path(get, path = "/api/practice/tokens", security(("session" = [])), responses(
     (status = 200, description = "The oldest first", body = [TokenView]),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not an admin, or not from here", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn list(State(app): State<Arc<App>>, Admin(member): Admin) -> Result<Json<Vec<TokenView>>, Error> {
     let tokens = app.store.api_tokens(&member.practice.id).await?;
@@ -88,10 +86,7 @@ pub struct NewToken {
 /// Make an API token.
 #[utoipa::path(post, path = "/api/practice/tokens", request_body = NewToken, security(("session" = [])), responses(
     (status = 201, description = "Made; its secret is shown this once", body = TokenView),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not an admin, or not from here", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn create(
     State(app): State<Arc<App>>,
@@ -115,10 +110,8 @@ pub async fn create(
 /// Withdraw an API token.
 #[utoipa::path(delete, path = "/api/practice/tokens/{id}", security(("session" = [])), params(("id" = String, Path)), responses(
     (status = 204, description = "Withdrawn"),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not an admin, or not from here", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such token", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn remove(
     State(app): State<Arc<App>>,

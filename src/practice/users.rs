@@ -55,9 +55,7 @@ fn view(user: User, keys: Vec<i64>) -> UserView {
 /// All users.
 #[utoipa::path(get, path = "/api/practice/users", security(("session" = [])), responses(
     (status = 200, description = "By short name", body = [UserView]),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not from here", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn list(
     State(app): State<Arc<App>>,
@@ -100,11 +98,8 @@ pub struct NewUser {
 /// Add a user.
 #[utoipa::path(post, path = "/api/practice/users", request_body = NewUser, security(("session" = [])), responses(
     (status = 201, description = "Added", body = UserView),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not an admin, or not from here", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "The short name is taken, or the practice's key has changed", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn create(
     State(app): State<Arc<App>>,
@@ -137,12 +132,9 @@ pub struct NewRole {
 /// Change a user's role. The last admin stays one.
 #[utoipa::path(patch, path = "/api/practice/users/{id}", request_body = NewRole, security(("session" = [])), params(("id" = String, Path)), responses(
     (status = 204, description = "Changed"),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not an admin, or not from here", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such user", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "The last admin", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn change(
     State(app): State<Arc<App>>,
@@ -182,12 +174,9 @@ pub struct Reset {
 /// Give a user an initial password and a new pair. Their sessions and passkeys end.
 #[utoipa::path(post, path = "/api/practice/users/{id}/reset", request_body = Reset, security(("session" = [])), params(("id" = String, Path)), responses(
     (status = 204, description = "Given"),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not an admin, or not from here", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such user", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "The practice's key has changed", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn reset(
     State(app): State<Arc<App>>,
@@ -207,11 +196,8 @@ pub async fn reset(
 /// Give a colleague versions of the practice's key that they lack.
 #[utoipa::path(put, path = "/api/practice/users/{id}/keys", request_body = Keys, security(("session" = [])), params(("id" = String, Path)), responses(
     (status = 204, description = "Given"),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not from here", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such user", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn keys(
     State(app): State<Arc<App>>,
@@ -229,12 +215,9 @@ pub async fn keys(
 /// Withdraw a user: sessions, passkeys and keys are gone, and all who stay hold a new version of the practice's key.
 #[utoipa::path(post, path = "/api/practice/users/{id}/withdraw", request_body = Rotation, security(("session" = [])), params(("id" = String, Path)), responses(
     (status = 204, description = "Withdrawn"),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not an admin, or not from here", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such user", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "The last admin, or the recipients are not exactly all who stay", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn withdraw(
     State(app): State<Arc<App>>,

@@ -44,9 +44,7 @@ pub struct WorkplaceLine {
 /// All workplaces, those that wait first.
 #[utoipa::path(get, path = "/api/practice/workplaces", security(("session" = [])), responses(
     (status = 200, description = "Those that wait first", body = [WorkplaceLine]),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not from here", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn list(
     State(app): State<Arc<App>>,
@@ -96,10 +94,7 @@ pub struct AskedWorkplace {
 /// Ask for this browser's release.
 #[utoipa::path(post, path = "/api/practice/workplaces", request_body = NewWorkplace, security(("session" = [])), responses(
     (status = 201, description = "It waits", body = AskedWorkplace),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "Too many wait", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn create(
     State(app): State<Arc<App>>,
@@ -141,11 +136,8 @@ pub struct NewName {
 /// Rename a workplace.
 #[utoipa::path(patch, path = "/api/practice/workplaces/{id}", request_body = NewName, security(("session" = [])), params(("id" = String, Path)), responses(
     (status = 204, description = "Renamed"),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not from here", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such workplace", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn rename(
     State(app): State<Arc<App>>,
@@ -163,12 +155,9 @@ pub async fn rename(
 /// Release a workplace: the practice's key, sealed for it.
 #[utoipa::path(post, path = "/api/practice/workplaces/{id}/release", request_body = Keys, security(("session" = [])), params(("id" = String, Path)), responses(
     (status = 204, description = "Released"),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Neither at a released workplace nor an admin", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such workplace", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "The newest version of the key is missing", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn release(
     State(app): State<Arc<App>>,
@@ -197,12 +186,9 @@ pub struct Withdrawal {
 /// Withdraw a released workplace with a new version of the practice's key for all who stay, or refuse one that waits.
 #[utoipa::path(post, path = "/api/practice/workplaces/{id}/withdraw", request_body = Withdrawal, security(("session" = [])), params(("id" = String, Path)), responses(
     (status = 204, description = "Withdrawn"),
-    (status = 401, description = "No session", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not an admin, or not from here", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such workplace", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "The recipients are not exactly all who stay", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "A field is not understood", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn withdraw(
     State(app): State<Arc<App>>,

@@ -275,6 +275,7 @@ const samples = [
   ),
   ["end-over", { screen: "end", end: "ended", expiresAt: "2026-11-21T09:04:00Z" }],
   ["end-doctor", { ...doctor, screen: "end", end: "ended" }],
+  ["end-doctor-desk", { ...doctor, screen: "end", end: "ended", inviter: invited }],
   ["end-mismatch-doctor", { ...doctor, screen: "end", end: "mismatch" }],
   ["end-weak-doctor", { ...doctor, screen: "end", end: "weak" }],
   ["end-leftRoom", { ...doctor, screen: "end", end: "leftRoom" }],

@@ -147,6 +147,10 @@ const SCREENS = {
   end(state, words) {
     put(el["end-title"], words[`end.${state.end}.title`]);
     put(el["end-text"], words[`end.${state.end}.text${state.role === "doctor" ? "Doctor" : ""}`] ?? words[`end.${state.end}.text`]);
+    // Who came from the practice's desk goes back there, and needs neither its number nor a code.
+    const fromDesk = state.role === "doctor" && state.inviter !== null;
+    el["end-desk"].hidden = !fromDesk;
+    el["end-else"].hidden = fromDesk;
     const open = !state.expiresAt || Date.parse(state.expiresAt) > state.now;
     el.rejoin.hidden = !open || ["revoked", "mismatch", "weak"].includes(String(state.end));
     put(el.rejoin.hidden ? null : el.rejoin, words[state.role === "doctor" ? "end.rejoinRoom" : "end.rejoin"]);

@@ -386,4 +386,5 @@ export default {
   "end.rejoin": "Wieder eintreten",
   "end.rejoinRoom": "Sprechzimmer wieder öffnen",
   "end.close": "Sie können dieses Fenster schließen.",
+  "end.desk": "Zur Liste der Praxis",
 };

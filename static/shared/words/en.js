@@ -386,4 +386,5 @@ export default {
   "end.rejoin": "Come back in",
   "end.rejoinRoom": "Open the consulting room again",
   "end.close": "You can close this window.",
+  "end.desk": "To the practice's list",
 };
