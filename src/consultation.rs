@@ -12,12 +12,12 @@ use url::Url;
 
 use crate::App;
 use crate::access::{AccessCode, LocalTime, Paths, Phase, Role, Window, parse_start};
+use crate::audit::note;
 use crate::config::Config;
 use crate::error::{Error, Problem};
+use crate::fields::{Asked, At, Body, zone};
 use crate::keys::Keys;
 use crate::message::Departure;
-use crate::practice;
-use crate::practice::fields::{Asked, At, Body};
 use crate::practice::live::Changed;
 use crate::signaling::attendance;
 use crate::store::{ApiToken, Consultation, NewPlan, NewSeat, Seat, Store};
@@ -308,7 +308,7 @@ impl Caller {
     /// Leaves a line in the practice's audit trail, and lets its desks read anew.
     async fn told(&self, app: &App, what: &str, id: &str) -> Result<(), Error> {
         if let Self::Software(token) = self {
-            practice::note(&app.store, &token.practice, &token.name, what, id).await?;
+            note(&app.store, &token.practice, &token.name, what, id).await?;
             app.desk.tell(&token.practice, Changed::Consultation { id: id.to_owned() });
         }
         Ok(())
@@ -360,7 +360,7 @@ pub async fn post(
     let mut planner = Planner::of_operator(&app.store, &app.keys, &app.config, &app.public_url);
     if let Some(id) = caller.practice() {
         let practice = app.store.practice(id).await?.ok_or(Error::NotFound("practice"))?;
-        planner = Planner { practice: Some(id), time_zone: practice::data::zone(&practice)?, ..planner };
+        planner = Planner { practice: Some(id), time_zone: zone(&practice.time_zone)?, ..planner };
     }
     let issued = planner.create(&plan).await?;
     caller.told(&app, "consultation-created", &issued.id).await?;

@@ -2,29 +2,29 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{any, delete, get, patch, post, put};
 use axum::{Extension, Json, Router};
 use rust_embed::RustEmbed;
-use serde::Serialize;
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use url::{Host, Url};
 
 use crate::App;
 use crate::client::PeerAddress;
-use crate::config::Config;
 use crate::consultation::Caller;
 use crate::error::Error;
 use crate::keys::token_hash;
-use crate::local;
 use crate::practice::tokens::Scope;
-use crate::store::Practice;
-use crate::{consultation, legal, openapi, practice, readiness, signaling};
+use crate::practice::{data, entrance, live, me, passkeys, plan, seats, tokens, users, workplaces};
+use crate::{consultation, legal, openapi, operator, readiness, signaling};
+
+/// The largest body of the desk: a rotation for a hundred holders.
+const DESK_BYTES: usize = 64 * 1024;
 
 /// Everything the network sees.
 pub fn router(app: &Arc<App>) -> Router {
@@ -41,7 +41,7 @@ pub fn router(app: &Arc<App>) -> Router {
             "/api/consultations",
             api().route_layer(middleware::from_fn_with_state(Arc::clone(app), software_only)),
         )
-        .nest("/api/practice", practice::routes())
+        .nest("/api/practice", desk())
         .route("/api/readiness/begin", post(readiness::begin))
         .route("/api/readiness", post(readiness::report))
         .merge(health())
@@ -62,8 +62,8 @@ pub fn plain_router(app: &Arc<App>) -> Router {
 pub fn local_router(app: &Arc<App>) -> Router {
     Router::new()
         .nest("/api/consultations", api().layer(Extension(Caller::Operator)))
-        .route("/api/practices", get(local::list_practices).post(local::new_practice))
-        .route("/api/practices/{practice}/rescue/{user}", post(local::rescue))
+        .route("/api/practices", get(operator::list_practices).post(operator::new_practice))
+        .route("/api/practices/{practice}/rescue/{user}", post(operator::rescue))
         .with_state(Arc::clone(app))
 }
 
@@ -78,7 +78,55 @@ fn api() -> Router<Arc<App>> {
         .route("/{id}/seats/{seat}/reissue", post(consultation::reissue))
         .fallback(|| async { Error::NoPath })
         .method_not_allowed_fallback(|| async { Error::NoMethod })
-        .layer(axum::extract::DefaultBodyLimit::max(16 * 1024))
+        .layer(DefaultBodyLimit::max(16 * 1024))
+}
+
+/// `/api/practice/…`.
+fn desk() -> Router<Arc<App>> {
+    Router::new()
+        .route("/salt", post(entrance::salt))
+        .route("/set-up", post(entrance::set_up))
+        .route("/rescue", post(entrance::rescue))
+        .route("/sign-in", post(entrance::sign_in))
+        .route("/passkey/begin", post(passkeys::sign_in_begin))
+        .route("/passkey/finish", post(passkeys::sign_in_finish))
+        .route("/live", any(live::upgrade))
+        .route("/me", get(me::show))
+        .route("/me/password", put(me::password))
+        .route("/me/recovery", put(me::recovery))
+        .route("/me/keys", put(me::keys))
+        .route("/sessions", get(me::sessions))
+        .route("/sessions/{id}", delete(me::end_session))
+        .route("/passkeys", get(passkeys::list))
+        .route("/passkeys/begin", post(passkeys::register_begin))
+        .route("/passkeys/finish", post(passkeys::register_finish))
+        .route("/passkeys/{id}", delete(passkeys::remove))
+        .route("/users", get(users::list).post(users::create))
+        .route("/users/{id}", patch(users::change))
+        .route("/users/{id}/reset", post(users::reset))
+        .route("/users/{id}/keys", put(users::keys))
+        .route("/users/{id}/withdraw", post(users::withdraw))
+        .route("/workplaces", get(workplaces::list).post(workplaces::create))
+        .route("/workplaces/{id}", patch(workplaces::rename))
+        .route("/workplaces/{id}/release", post(workplaces::release))
+        .route("/workplaces/{id}/withdraw", post(workplaces::withdraw))
+        .route("/consultations", get(plan::list).post(plan::create))
+        .route("/consultations/{id}", get(plan::show).patch(plan::change).delete(plan::delete))
+        .route("/consultations/{id}/cancel", post(plan::cancel))
+        .route("/consultations/{id}/mail", post(plan::mail))
+        .route("/consultations/{id}/enter", post(seats::enter))
+        .route("/consultations/{id}/seats", post(seats::add))
+        .route("/consultations/{id}/seats/{seat}", delete(seats::remove))
+        .route("/consultations/{id}/seats/{seat}/reissue", post(seats::reissue))
+        .route("/tokens", get(tokens::list).post(tokens::create))
+        .route("/tokens/{id}", delete(tokens::remove))
+        .route("/audit", get(data::audit))
+        .route("/export", get(data::export))
+        .route("/delete", post(data::delete))
+        .route("/", patch(data::change))
+        .fallback(|| async { Error::NoPath })
+        .method_not_allowed_fallback(|| async { Error::NoMethod })
+        .layer(DefaultBodyLimit::max(DESK_BYTES))
 }
 
 /// The pages, embedded.
@@ -115,38 +163,9 @@ async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     (caching, [(header::CONTENT_TYPE, kind)], file.data.into_owned()).into_response()
 }
 
-/// Who offers consultations here, where no consultation says so.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Provider {
-    /// As people know it.
-    pub name: Option<String>,
-    /// What they dial.
-    pub phone: Option<String>,
-    /// IANA name.
-    pub time_zone: String,
-}
-
-/// As configured, or else the only practice of this server.
-pub async fn provider(app: &App) -> Provider {
-    let Config { practice_name, practice_phone, time_zone, .. } = &app.config;
-    if practice_name.is_none()
-        && let Ok(practices) = app.store.practices().await
-        && let [only] = practices.as_slice()
-    {
-        let Practice { name, phone, time_zone, .. } = only.clone();
-        return Provider { name: Some(name), phone, time_zone };
-    }
-    Provider {
-        name: practice_name.clone(),
-        phone: practice_phone.clone(),
-        time_zone: time_zone.name().to_owned(),
-    }
-}
-
 /// `GET /practice.json`.
 async fn practice_json(State(app): State<Arc<App>>) -> impl IntoResponse {
-    ([(header::CACHE_CONTROL, "no-cache")], Json(provider(&app).await))
+    ([(header::CACHE_CONTROL, "no-cache")], Json(legal::provider(&app).await))
 }
 
 /// Whether the store works.

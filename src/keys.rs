@@ -52,6 +52,11 @@ impl Keys {
     }
 }
 
+/// A fresh identifier (UUID, version 7), ordered by time.
+pub fn new_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
+
 /// 128 random bits as base64url: resume tokens, claims, link secrets.
 pub fn random_128() -> String {
     let mut bytes = [0; 16];

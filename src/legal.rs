@@ -8,8 +8,40 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use html_escape::encode_text;
+use serde::Serialize;
 
 use crate::App;
+use crate::config::Config;
+use crate::store::Practice;
+
+/// Who offers consultations here, where no consultation says so.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Provider {
+    /// As people know it.
+    pub name: Option<String>,
+    /// What they dial.
+    pub phone: Option<String>,
+    /// IANA name.
+    pub time_zone: String,
+}
+
+/// As configured, or else the only practice of this server.
+pub async fn provider(app: &App) -> Provider {
+    let Config { practice_name, practice_phone, time_zone, .. } = &app.config;
+    if practice_name.is_none()
+        && let Ok(practices) = app.store.practices().await
+        && let [only] = practices.as_slice()
+    {
+        let Practice { name, phone, time_zone, .. } = only.clone();
+        return Provider { name: Some(name), phone, time_zone };
+    }
+    Provider {
+        name: practice_name.clone(),
+        phone: practice_phone.clone(),
+        time_zone: time_zone.name().to_owned(),
+    }
+}
 
 /// `GET /legal/{page}`.
 pub async fn page(State(app): State<Arc<App>>, Path(page): Path<String>) -> Response {
@@ -19,7 +51,7 @@ pub async fn page(State(app): State<Arc<App>>, Path(page): Path<String>) -> Resp
         "terms" => ("Nutzungsbedingungen", include_str!("legal/terms.html")),
         _ => return (StatusCode::NOT_FOUND, "There is no such page.").into_response(),
     };
-    let provider = crate::http::provider(&app).await;
+    let provider = provider(&app).await;
     let name = provider.name.as_deref().unwrap_or("visavis");
     let phone = provider.phone.as_deref().unwrap_or("–");
     let own = own_words(&app.config.data_dir.join("legal").join(format!("{page}.txt"))).await;

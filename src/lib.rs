@@ -1,11 +1,13 @@
 //! The broker: a practice issues codes, patient and doctor meet, media go from face to face. docs/architecture.md tells how data walk through.
 
 mod access;
+mod audit;
 mod bus;
 mod client;
 mod config;
 mod consultation;
 mod error;
+mod fields;
 mod http;
 mod ice;
 mod invitation;
@@ -16,6 +18,7 @@ mod listener;
 mod local;
 mod message;
 mod openapi;
+mod operator;
 mod ports;
 mod practice;
 mod readiness;
@@ -53,7 +56,7 @@ pub struct App {
     pub(crate) guesses: limit::Guesses,
     pub(crate) strangers: limit::Strangers,
     /// The practice's side.
-    pub(crate) desk: practice::Desk,
+    pub(crate) desk: practice::desk::Desk,
     /// Says "stop" to everything at once.
     pub(crate) stop: CancellationToken,
     /// Sockets that finish their last words before the process ends.
@@ -79,7 +82,7 @@ pub(crate) fn app(
 ) -> Arc<App> {
     Arc::new(App {
         strict_transport: http::wants_strict_transport(&public_url, config.self_made_certificate),
-        desk: practice::Desk::new(&public_url, mailer),
+        desk: practice::desk::Desk::new(&public_url, mailer),
         config,
         content_security_policy: http::content_security_policy(&public_url),
         public_url,

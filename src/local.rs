@@ -1,10 +1,6 @@
 //! `visavis consultation …` and `visavis practice …`: over the Unix socket while a server runs, on the store itself, under the lock, while none does.
 
-use std::sync::Arc;
-
-use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State;
 use chrono::Utc;
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, StatusCode};
@@ -13,15 +9,14 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use url::Url;
 
-use crate::App;
 use crate::access::rfc3339;
 use crate::config::Config;
 use crate::consultation::{self, Issued, IssuedSeat, NewConsultation, Planned, Planner};
 use crate::error::Error;
+use crate::fields::fold;
 use crate::keys::random_128;
-use crate::practice::fields::{At, fold};
-use crate::practice::note;
-use crate::start::{DataDir, Refusal, Secrets, one_time_link, open_store, set_up_link};
+use crate::operator::{names, rescue_link, set_up_link};
+use crate::start::{DataDir, Refusal, Secrets, open_store};
 use crate::store::Store;
 
 /// Plan consultations and issue their codes
@@ -131,35 +126,6 @@ pub async fn keep_practices(command: PracticeCommand, config: &Config) -> Result
             Ok(format!("{}\n", door.rescue(&practice, &user).await?))
         }
     }
-}
-
-/// `GET /api/practices` on the Unix socket: short names and names.
-pub async fn list_practices(State(app): State<Arc<App>>) -> Result<Json<Vec<(String, String)>>, Error> {
-    Ok(Json(names(&app.store).await?))
-}
-
-/// `POST /api/practices` on the Unix socket: a link.
-pub async fn new_practice(State(app): State<Arc<App>>) -> Result<Json<String>, Error> {
-    Ok(Json(set_up_link(&app.store, &app.public_url).await?))
-}
-
-/// `POST /api/practices/{practice}/rescue/{user}` on the Unix socket: a link.
-pub async fn rescue(
-    State(app): State<Arc<App>>,
-    At((practice, user)): At<(String, String)>,
-) -> Result<Json<String>, Error> {
-    Ok(Json(rescue_link(&app.store, &app.public_url, &practice, &user).await?))
-}
-
-async fn names(store: &Store) -> Result<Vec<(String, String)>, Error> {
-    Ok(store.practices().await?.into_iter().map(|practice| (practice.short, practice.name)).collect())
-}
-
-async fn rescue_link(store: &Store, public_url: &Url, practice: &str, user: &str) -> Result<String, Error> {
-    let user = store.user_named(&fold(practice), &fold(user)).await?.ok_or(Error::NotFound("user"))?;
-    let link = one_time_link(store, public_url, "rescue", Some(&user.id)).await?;
-    note(store, &user.practice, "-", "rescue-link", &user.short).await?;
-    Ok(link)
 }
 
 /// The way to the consultations.

@@ -15,8 +15,8 @@ use crate::App;
 use crate::access::{AccessCode, Phase, rfc3339};
 use crate::client::ClientAddress;
 use crate::error::{Error, Problem};
+use crate::fields::Body;
 use crate::ice::{self, IceServer};
-use crate::practice::fields::Body;
 use crate::practice::live::Changed;
 use crate::store::Found;
 

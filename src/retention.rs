@@ -7,8 +7,9 @@ use chrono::Utc;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::App;
-use crate::practice::data::RETENTION_DAYS;
 
+/// Days that consultations stay after their end, unless the practice says otherwise (R31).
+pub const RETENTION_DAYS: i64 = 30;
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Deletes until the server stops.

@@ -14,12 +14,12 @@ use crate::config::{Config, is_secure_context};
 use crate::consultation::{Issued, NewConsultation, Planner};
 use crate::ice::{self, TlsEnd};
 use crate::invitation::Mailer;
-use crate::keys::{Keys, random_128, read_or_create, token_hash};
+use crate::keys::{Keys, read_or_create};
 use crate::listener::{self, Entrance};
 use crate::ports::Ports;
 use crate::store::Store;
 use crate::tls::Tls;
-use crate::{App, http, retention};
+use crate::{App, http, operator, retention};
 
 /// A start that cannot be: one sentence for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -122,7 +122,7 @@ impl Running {
             if app.store.has_practice().await? {
                 return Ok(None);
             }
-            let link = one_time_link(&app.store, &app.public_url, "first", None).await?;
+            let link = operator::one_time_link(&app.store, &app.public_url, "first", None).await?;
             Ok(Some(link))
         };
         link.await
@@ -143,26 +143,6 @@ impl Running {
         self.app.store.close().await;
         let _ = fs::remove_file(self.app.config.socket_path());
     }
-}
-
-/// A one-time link to set a practice up, valid for a day.
-pub(crate) async fn set_up_link(store: &Store, public_url: &Url) -> Result<String, sqlx::Error> {
-    one_time_link(store, public_url, "set-up", None).await
-}
-
-/// A one-time link of the operator's, valid for a day. The secret is in the fragment: no server's log sees it.
-pub(crate) async fn one_time_link(
-    store: &Store,
-    public_url: &Url,
-    purpose: &str,
-    user: Option<&str>,
-) -> Result<String, sqlx::Error> {
-    let secret = random_128();
-    let expires_at = (chrono::Utc::now() + chrono::Duration::days(1)).timestamp_millis();
-    store.create_link(&token_hash(&secret), purpose, user, expires_at).await?;
-    let origin = public_url.origin().ascii_serialization();
-    let page = if purpose == "rescue" { "rescue" } else { "set-up" };
-    Ok(format!("{origin}/desk/sign-in.html#{page}={secret}"))
 }
 
 impl DataDir {

@@ -1,30 +1,26 @@
 //! The practice itself: settings, audit trail, export, end (R30, R31).
 
-use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::Utc;
-use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use super::entrance::{By, PracticeView};
-use super::fields::{Asked, Body, line, moment};
+use super::proof::{By, prove, secrets};
+use super::session::PracticeView;
+
 use super::live::Changed;
-use super::me::prove;
 use super::member::Admin;
-use super::note;
 use super::plan::{self, DeskView};
 use crate::App;
+use crate::audit::note;
 use crate::client::ClientAddress;
 use crate::error::{Error, Problem};
+use crate::fields::{Asked, Body, line, moment, phone, time_zone};
 use crate::signaling::attendance;
-use crate::store::{AuditLine, Practice, Which};
-
-/// Days that consultations stay after their end, unless the practice says otherwise (R31).
-pub const RETENTION_DAYS: i64 = 30;
+use crate::store::{AuditLine, Which};
 
 /// New settings; what is missing stays.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -74,28 +70,6 @@ pub async fn change(
     note(&app.store, &practice.id, &member.user.short, "settings-changed", "").await?;
     app.desk.tell(&practice.id, Changed::Practice);
     Ok(Json(practice.into()))
-}
-
-/// A telephone number as people write it; an empty one is none.
-pub fn phone(text: Option<&str>) -> Result<Option<String>, Error> {
-    match text.map(str::trim) {
-        None | Some("") => Ok(None),
-        Some(text) => line("phone", text, 40).map(Some),
-    }
-}
-
-/// A time zone's IANA name.
-pub fn time_zone(text: &str) -> Result<String, Error> {
-    let zone = Tz::from_str(text.trim());
-    let zone = zone.map_err(|_| Error::Invalid("timeZone: a name like Europe/Berlin.".to_owned()))?;
-    Ok(zone.name().to_owned())
-}
-
-/// The practice's time zone.
-pub fn zone(practice: &Practice) -> Result<Tz, Error> {
-    Tz::from_str(&practice.time_zone).map_err(|_| {
-        Error::Invalid("The practice's time zone is unknown to this version. Set it anew.".to_owned())
-    })
 }
 
 /// Which lines of the audit trail.
@@ -194,7 +168,7 @@ pub async fn delete(
     Admin(member): Admin,
     Body(body): Body<Deletion>,
 ) -> Result<StatusCode, Error> {
-    super::entrance::secrets(&[("secret", &body.secret)])?;
+    secrets(&[("secret", &body.secret)])?;
     prove(&app, address, &member, By::Password, body.secret).await?;
     let now = Utc::now().timestamp_millis();
     for planned in app.store.planned_list(&member.practice.id, Which::Coming, None, i64::MAX, now).await? {

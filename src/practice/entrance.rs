@@ -1,34 +1,27 @@
 //! The door of the desk: the salt, the one-time links, and signing in. Wrong practice, wrong user and wrong password get the same answer after the same
 //! work (R53).
 
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use chrono::{Duration, Utc};
+use chrono::Utc;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
 
-use super::fields::{Body, fold, line, moment, opaque, short};
-use super::member::{Member, UserRole};
-use super::{data, new_id, note, password};
+use super::member::UserRole;
+use super::password;
+use super::proof::{Budget, By, secrets};
+use super::session::{Signed, begin};
+use super::wrapped::WRAPPED_CHARACTERS;
 use crate::App;
 use crate::client::ClientAddress;
 use crate::error::{Error, Problem};
-use crate::keys::{random_128, token_hash};
-use crate::limit::Attempt;
-use crate::store::{Credentials, KeyFor, Practice, User, Workplace};
-
-/// A day's work and a bit. A tab that closes forgets its session earlier.
-const SESSION: Duration = Duration::hours(12);
-/// A derived secret: 32 bytes as base64url, and some room for another way of deriving.
-const SECRET_CHARACTERS: usize = 128;
-/// A wrapped key or private half.
-pub const WRAPPED_CHARACTERS: usize = 512;
+use crate::fields::{Body, fold, line, opaque, phone, short, time_zone};
+use crate::keys::{new_id, random_128, token_hash};
+use crate::retention::RETENTION_DAYS;
+use crate::store::{Credentials, KeyFor, Practice, Workplace};
 
 /// Two names.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -55,140 +48,6 @@ pub struct Salt {
 ))]
 pub async fn salt(State(app): State<Arc<App>>, Body(names): Body<Names>) -> Result<Json<Salt>, Error> {
     Ok(Json(Salt { salt: app.keys.password_salt(&fold(&names.practice), &fold(&names.user)) }))
-}
-
-/// A session as its page keeps it.
-#[derive(Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Signed {
-    /// Shown once; missing where a session asks about itself.
-    pub token: Option<String>,
-    /// RFC 3339.
-    pub expires_at: String,
-    /// The practice.
-    pub practice: PracticeView,
-    /// The user, with what their password opens.
-    pub user: SelfView,
-    /// This browser, if it is a workplace.
-    pub workplace: Option<WorkplaceView>,
-    /// This browser's token, shown once when a practice is set up.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub workplace_token: Option<String>,
-    /// A mail server is configured.
-    pub mail: bool,
-    /// Passkeys are possible under this address.
-    pub passkeys: bool,
-    /// Minutes before the start in which codes open the waiting room.
-    pub lead_minutes: i64,
-}
-
-/// A practice as its members see it.
-#[derive(Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PracticeView {
-    id: String,
-    short: String,
-    name: String,
-    phone: Option<String>,
-    time_zone: String,
-    key_version: i64,
-    retention_days: i64,
-}
-
-impl From<Practice> for PracticeView {
-    fn from(practice: Practice) -> Self {
-        let Practice { id, short, name, phone, time_zone, key_version, retention_days } = practice;
-        Self { id, short, name, phone, time_zone, key_version, retention_days }
-    }
-}
-
-/// The user behind a session.
-#[derive(Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct SelfView {
-    id: String,
-    short: String,
-    role: String,
-    public_key: String,
-    by_password: String,
-    by_recovery: Option<String>,
-    must_change: bool,
-    keys: Vec<KeyFor>,
-}
-
-/// The browser behind a session.
-#[derive(Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct WorkplaceView {
-    id: String,
-    name: String,
-    state: WorkplaceState,
-    keys: Vec<KeyFor>,
-}
-
-/// Whether a workplace may be used.
-#[derive(Clone, Copy, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum WorkplaceState {
-    /// Somebody must release it first.
-    Waiting,
-    /// It may.
-    Released,
-}
-
-impl WorkplaceState {
-    /// By the row.
-    pub fn of(workplace: &Workplace) -> Self {
-        if workplace.released_at.is_some() { Self::Released } else { Self::Waiting }
-    }
-}
-
-/// Everything a page needs of its session.
-pub async fn view(app: &App, member: Member) -> Result<Signed, Error> {
-    let Member { practice, user, session, workplace } = member;
-    let keys = app.store.user_keys(&user.id).await?;
-    let workplace = match workplace {
-        None => None,
-        Some(workplace) => Some(WorkplaceView {
-            state: WorkplaceState::of(&workplace),
-            keys: app.store.workplace_keys(&workplace.id).await?,
-            id: workplace.id,
-            name: workplace.name,
-        }),
-    };
-    let User { id, short, role, public_key, by_password, by_recovery, must_change, .. } = user;
-    let must_change = must_change != 0;
-    Ok(Signed {
-        token: None,
-        expires_at: moment(session.expires_at),
-        practice: practice.into(),
-        user: SelfView { id, short, role, public_key, by_password, by_recovery, must_change, keys },
-        workplace,
-        workplace_token: None,
-        mail: app.desk.mailer.is_some(),
-        passkeys: app.desk.webauthn.is_some(),
-        lead_minutes: app.config.lead_minutes,
-    })
-}
-
-/// Begins a session for a user at a browser.
-pub async fn begin(
-    app: &App,
-    user: &User,
-    workplace: Option<&Workplace>,
-    what: &str,
-) -> Result<Signed, Error> {
-    let now = Utc::now();
-    let (token, id) = (random_128(), new_id());
-    let expires_at = (now + SESSION).timestamp_millis();
-    let names = [token_hash(&token), id, user.id.clone()];
-    let workplace_id = workplace.map(|workplace| workplace.id.as_str());
-    app.store
-        .begin_session(names.each_ref().map(String::as_str), workplace_id, now.timestamp_millis(), expires_at)
-        .await?;
-    note(&app.store, &user.practice, &user.short, what, workplace_id.unwrap_or_default()).await?;
-    let member = Member::of_token(app, &token).await?;
-    Ok(Signed { token: Some(token), ..view(app, member).await? })
 }
 
 /// A first user, or one who begins anew.
@@ -267,10 +126,10 @@ pub async fn set_up(
         id: new_id(),
         short: short("practice", &body.practice)?,
         name: line("name", &body.name, 120)?,
-        phone: data::phone(body.phone.as_deref())?,
-        time_zone: data::time_zone(&body.time_zone)?,
+        phone: phone(body.phone.as_deref())?,
+        time_zone: time_zone(&body.time_zone)?,
         key_version: 1,
-        retention_days: data::RETENTION_DAYS,
+        retention_days: RETENTION_DAYS,
     };
     let user = short("user", &body.user)?;
     let workplace_name = line("workplace.name", &body.workplace.name, 60)?;
@@ -408,16 +267,6 @@ pub async fn rescue(
     Ok((StatusCode::CREATED, Json(begin(&app, &user, None, "rescue").await?)))
 }
 
-/// By what somebody signs in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum By {
-    /// What the password derives.
-    Password,
-    /// What the recovery key derives.
-    Recovery,
-}
-
 /// Signing in.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -466,54 +315,4 @@ pub async fn sign_in(
     budget.give_back(&app);
     let what = if body.by == By::Password { "sign-in" } else { "recovery" };
     Ok(Json(begin(&app, &user, workplace.as_ref(), what).await?))
-}
-
-/// What an attempt was taken out of.
-pub struct Budget {
-    kind: Attempt,
-    whose: Vec<u8>,
-    address: Vec<u8>,
-}
-
-impl Budget {
-    /// Takes one attempt, or refuses it. A released workplace weighs by itself, everybody else on the account and on their address.
-    pub fn take(
-        app: &App,
-        address: IpAddr,
-        workplace: Option<&Workplace>,
-        account: &str,
-    ) -> Result<Self, Error> {
-        let now = Instant::now();
-        let released = workplace.filter(|workplace| workplace.released_at.is_some());
-        let (kind, whose) = match released {
-            Some(workplace) => (Attempt::Workplace, workplace.id.as_bytes()),
-            None => (Attempt::Account, account.as_bytes()),
-        };
-        let address = address.to_string().into_bytes();
-        let attempts = &app.desk.attempts;
-        let refuse = |wait: std::time::Duration| Error::TooMany(wait.as_secs() + 1);
-        if released.is_none() {
-            attempts.take(Attempt::Address, &address, now).map_err(refuse)?;
-        }
-        attempts.take(kind, whose, now).map_err(refuse)?;
-        Ok(Self { kind, whose: whose.to_vec(), address })
-    }
-
-    /// Where this attempt's hash is computed.
-    pub fn lane<'a>(&self, app: &'a App) -> &'a Arc<Semaphore> {
-        if matches!(self.kind, Attempt::Workplace) { &app.desk.hashing_here } else { &app.desk.hashing }
-    }
-
-    /// The attempt was right.
-    pub fn give_back(&self, app: &App) {
-        app.desk.attempts.give_back(self.kind, &self.whose);
-        if !matches!(self.kind, Attempt::Workplace) {
-            app.desk.attempts.give_back(Attempt::Address, &self.address);
-        }
-    }
-}
-
-/// Derived secrets are of a browser's making.
-pub fn secrets(fields: &[(&str, &String)]) -> Result<(), Error> {
-    fields.iter().try_for_each(|(field, secret)| opaque(field, secret, SECRET_CHARACTERS))
 }

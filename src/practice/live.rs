@@ -10,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::Desk;
 use super::member::Member;
 use crate::App;
 use crate::access::Role;
@@ -87,18 +86,6 @@ pub enum Changed {
 #[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
 enum Hello {
     Desk { token: String },
-}
-
-impl Desk {
-    /// Tells a practice's desks what to read anew.
-    pub fn tell(&self, practice: &str, changed: Changed) {
-        self.bus.publish(practice, LiveMessage::Changed(changed));
-    }
-
-    /// Asks a practice's desks to look whether their session still lives.
-    pub fn tell_sessions(&self, practice: &str) {
-        self.bus.publish(practice, LiveMessage::Sessions);
-    }
 }
 
 /// `GET /api/practice/live`.

@@ -8,14 +8,17 @@ use axum::http::StatusCode;
 use chrono::Utc;
 use serde::{Deserialize, Serialize};
 
-use super::entrance::{Budget, By, Signed, WRAPPED_CHARACTERS, secrets, view};
-use super::fields::{At, Body, moment, opaque};
+use super::member::Colleague;
 use super::member::Member;
-use super::{note, password, users};
+use super::password;
+use super::proof::{By, prove, secrets};
+use super::session::{Signed, view};
+use super::wrapped::{Keys, WRAPPED_CHARACTERS, check_keys};
 use crate::App;
+use crate::audit::note;
 use crate::client::ClientAddress;
 use crate::error::{Error, Problem};
-use crate::store::KeyFor;
+use crate::fields::{At, Body, moment, opaque};
 
 /// The session, its user and its browser as they stand.
 #[utoipa::path(get, path = "/api/practice/me", security(("session" = [])), responses(
@@ -63,27 +66,6 @@ pub async fn password(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Checks the user's present password or recovery key, within the budget of guesses.
-pub async fn prove(
-    app: &App,
-    address: std::net::IpAddr,
-    member: &Member,
-    by: By,
-    secret: String,
-) -> Result<(), Error> {
-    let account = format!("{}\0{}", member.practice.short, member.user.short);
-    let budget = Budget::take(app, address, member.workplace.as_ref(), &account)?;
-    let stored = match by {
-        By::Password => Some(member.user.password_hash.clone()),
-        By::Recovery => member.user.recovery_hash.clone(),
-    };
-    if !password::fits(budget.lane(app), secret, stored).await {
-        return Err(Error::SignIn);
-    }
-    budget.give_back(app);
-    Ok(())
-}
-
 /// Another recovery key.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -120,14 +102,6 @@ pub async fn recovery(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Versions of the practice's key.
-#[derive(Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Keys {
-    /// Each sealed for the holder.
-    pub keys: Vec<KeyFor>,
-}
-
 /// Keep versions of the practice's key that the user does not hold yet: the workplace's, sealed anew in the browser.
 #[utoipa::path(put, path = "/api/practice/me/keys", request_body = Keys, security(("session" = [])), responses(
     (status = 204, description = "Kept"),
@@ -135,10 +109,10 @@ pub struct Keys {
 ))]
 pub async fn keys(
     State(app): State<Arc<App>>,
-    super::member::Colleague(member): super::member::Colleague,
+    Colleague(member): Colleague,
     Body(body): Body<Keys>,
 ) -> Result<StatusCode, Error> {
-    users::check_keys(&body.keys, member.practice.key_version)?;
+    check_keys(&body.keys, member.practice.key_version)?;
     app.store.add_user_keys(&member.user.id, &body.keys).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -17,14 +17,15 @@ use webauthn_rs::prelude::{
 };
 use webauthn_rs::{Webauthn, WebauthnBuilder};
 
-use super::entrance::{Budget, Signed, begin};
-use super::fields::{At, Body, fold, line, moment};
 use super::member::Colleague;
-use super::{new_id, note};
+use super::proof::Budget;
+use super::session::{Signed, begin};
 use crate::App;
+use crate::audit::note;
 use crate::client::ClientAddress;
 use crate::error::{Error, Problem};
-use crate::keys::token_hash;
+use crate::fields::{At, Body, fold, line, moment};
+use crate::keys::{new_id, token_hash};
 use crate::store::{StoredPasskey, Workplace};
 
 /// A ceremony ends within this time.

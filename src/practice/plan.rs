@@ -12,16 +12,16 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::Utc;
 use serde::{Deserialize, Serialize};
 
-use super::fields::{Asked, At, Body, at, moment, opaque};
 use super::live::Changed;
 use super::member::{Colleague, Member};
-use super::{data, note};
 use crate::App;
 use crate::access::{Phase, Role, Window, parse_start};
+use crate::audit::note;
 use crate::consultation::{
     DURATION, IssuedSeat, NewConsultation, PlannedState, Planner, check_language, local_note,
 };
 use crate::error::{Error, Problem};
+use crate::fields::{Asked, At, Body, at, moment, opaque, zone};
 use crate::invitation::{Calendar, Mail, MailError, Method};
 use crate::limit::Attempt;
 use crate::readiness::Readiness;
@@ -222,7 +222,7 @@ pub async fn create(
         keys: &app.keys,
         lead: app.config.lead(),
         public_url: &app.public_url,
-        time_zone: data::zone(&member.practice)?,
+        time_zone: zone(&member.practice.time_zone)?,
         practice: Some(&member.practice.id),
         created_by: Some(&member.user.short),
     };
@@ -274,10 +274,9 @@ pub async fn change(
     At(id): At<String>,
     Body(body): Body<ChangedPlan>,
 ) -> Result<Json<ChangedPlanView>, Error> {
-    let start = body
-        .starts_at
-        .as_deref()
-        .map(|text| parse_start(text, data::zone(&member.practice)?).map_err(|error| start_field(&error)));
+    let start = body.starts_at.as_deref().map(|text| {
+        parse_start(text, zone(&member.practice.time_zone)?).map_err(|error| start_field(&error))
+    });
     let start = start.transpose()?;
     if body.duration_minutes.is_some_and(|minutes| !DURATION.contains(&minutes)) {
         return Err(Error::Invalid("durationMinutes: a number from 5 to 480.".to_owned()));

@@ -9,13 +9,13 @@ use axum::response::IntoResponse;
 use chrono::Utc;
 use serde::{Deserialize, Serialize};
 
-use super::fields::{At, Body};
 use super::member::{Colleague, Member};
 use super::plan::{find, is_invited, told};
 use crate::App;
 use crate::access::{AccessCode, Role};
 use crate::consultation::{IssuedSeat, SEATS, issued_seat, reissue_code};
 use crate::error::{Error, Problem};
+use crate::fields::{At, Body};
 use crate::message::Departure;
 use crate::signaling::attendance;
 use crate::store::{NewSeat, Planned};

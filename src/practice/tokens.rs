@@ -9,12 +9,12 @@ use axum::response::IntoResponse;
 use chrono::Utc;
 use serde::{Deserialize, Serialize};
 
-use super::fields::{At, Body, line, moment};
 use super::member::Admin;
-use super::{new_id, note};
 use crate::App;
+use crate::audit::note;
 use crate::error::{Error, Problem};
-use crate::keys::{random_128, token_hash};
+use crate::fields::{At, Body, line, moment};
+use crate::keys::{new_id, random_128, token_hash};
 use crate::store::ApiToken;
 
 /// What a token may do.

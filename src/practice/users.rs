@@ -10,18 +10,17 @@ use axum::response::IntoResponse;
 use chrono::Utc;
 use serde::{Deserialize, Serialize};
 
-use super::entrance::{WRAPPED_CHARACTERS, secrets};
-use super::fields::{At, Body, moment, opaque, short};
 use super::live::Changed;
-use super::me::Keys;
 use super::member::{Admin, Colleague, Member, Releaser, UserRole};
-use super::{new_id, note, password};
+use super::password;
+use super::proof::secrets;
+use super::wrapped::{Keys, WRAPPED_CHARACTERS, check_keys, check_rotation, recipients};
 use crate::App;
+use crate::audit::note;
 use crate::error::{Error, Problem};
+use crate::fields::{At, Body, moment, opaque, short};
+use crate::keys::new_id;
 use crate::store::{Credentials, Holder, KeyFor, Rotation, User};
-
-/// Versions that a body may bring.
-const VERSIONS: usize = 100;
 
 /// A user as colleagues see them.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -238,30 +237,6 @@ pub async fn withdraw(
     told(&app, &member, "user-withdrawn", &user.short).await?;
     app.desk.tell_sessions(&member.practice.id);
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// The rotation does not fit who stays.
-pub fn recipients() -> Error {
-    Error::Conflict(
-        "recipients",
-        "People, workplaces or the key have changed meanwhile. Load them anew and try again.",
-    )
-}
-
-/// Bounds of a rotation.
-pub fn check_rotation(rotation: &Rotation) -> Result<(), Error> {
-    for sealed in rotation.users.iter().chain(&rotation.workplaces) {
-        opaque("wrapped", &sealed.wrapped, WRAPPED_CHARACTERS)?;
-    }
-    Ok(())
-}
-
-/// Bounds of keys, and that the versions exist.
-pub fn check_keys(keys: &[KeyFor], newest: i64) -> Result<(), Error> {
-    if keys.len() > VERSIONS || keys.iter().any(|key| !(1..=newest).contains(&key.version)) {
-        return Err(Error::Invalid(format!("keys: versions from 1 to {newest}, {VERSIONS} at most.")));
-    }
-    keys.iter().try_for_each(|key| opaque("wrapped", &key.wrapped, WRAPPED_CHARACTERS))
 }
 
 /// A pair that an admin's page made for somebody.

@@ -10,16 +10,15 @@ use axum::response::IntoResponse;
 use chrono::Utc;
 use serde::{Deserialize, Serialize};
 
-use super::entrance::{WRAPPED_CHARACTERS, WorkplaceState};
-use super::fields::{At, Body, line, moment, opaque};
 use super::live::Changed;
-use super::me::Keys;
 use super::member::{Admin, Colleague, Member, Releaser};
-use super::users::{check_keys, check_rotation, recipients};
-use super::{new_id, note};
+use super::session::WorkplaceState;
+use super::wrapped::{Keys, WRAPPED_CHARACTERS, check_keys, check_rotation, recipients};
 use crate::App;
+use crate::audit::note;
 use crate::error::{Error, Problem};
-use crate::keys::{random_128, token_hash};
+use crate::fields::{At, Body, line, moment, opaque};
+use crate::keys::{new_id, random_128, token_hash};
 use crate::store::{Holder, Rotation, Workplace};
 
 /// A workplace in the list.

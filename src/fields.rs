@@ -1,10 +1,13 @@
 //! What comes in a body, a path or a query: read, bounded, and refused with the field's name.
 
+use std::str::FromStr;
+
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use chrono::{DateTime, TimeZone, Utc};
+use chrono_tz::Tz;
 use serde::de::DeserializeOwned;
 
 use crate::access::rfc3339;
@@ -80,6 +83,28 @@ pub fn opaque(field: &str, text: &str, most: usize) -> Result<(), Error> {
     let fits = (1..=most).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
     fits.then_some(()).ok_or_else(|| Error::Invalid(format!("{field}: 1 to {most} characters of base64url.")))
+}
+
+/// A telephone number as people write it; an empty one is none.
+pub fn phone(text: Option<&str>) -> Result<Option<String>, Error> {
+    match text.map(str::trim) {
+        None | Some("") => Ok(None),
+        Some(text) => line("phone", text, 40).map(Some),
+    }
+}
+
+/// A time zone's IANA name.
+pub fn time_zone(text: &str) -> Result<String, Error> {
+    let zone = Tz::from_str(text.trim());
+    let zone = zone.map_err(|_| Error::Invalid("timeZone: a name like Europe/Berlin.".to_owned()))?;
+    Ok(zone.name().to_owned())
+}
+
+/// The time zone of a stored name.
+pub fn zone(name: &str) -> Result<Tz, Error> {
+    Tz::from_str(name).map_err(|_| {
+        Error::Invalid("The practice's time zone is unknown to this version. Set it anew.".to_owned())
+    })
 }
 
 /// A moment of the store, as answers show it.

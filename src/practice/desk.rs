@@ -1,0 +1,65 @@
+//! What the practice's side keeps in memory.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::Semaphore;
+use url::Url;
+use webauthn_rs::Webauthn;
+
+use super::live::{Changed, LiveMessage};
+use super::passkeys::{Ceremonies, relying_party};
+use super::presence::Presence;
+use crate::bus::Bus;
+use crate::invitation::Mailer;
+use crate::limit::Attempts;
+
+/// Passwords that are hashed at once, from released workplaces and from elsewhere: each takes 19 MiB and a core for some milliseconds. Whoever
+/// keeps strangers' lane busy delays no colleague.
+const HASHING: usize = 2;
+
+/// What the desk keeps in memory.
+pub struct Desk {
+    /// What a practice's desks hear of each other and of their patients.
+    pub bus: Arc<Bus<LiveMessage>>,
+    /// Who waits and who sits where, by practice.
+    pub presence: Presence,
+    /// Budgets against guessing.
+    pub attempts: Attempts,
+    /// Bounds the work of hashing for strangers.
+    pub hashing: Arc<Semaphore>,
+    /// The same for released workplaces.
+    pub hashing_here: Arc<Semaphore>,
+    /// Passkey ceremonies under way.
+    pub ceremonies: Ceremonies,
+    /// None where the public URL has no name: WebAuthn wants one.
+    pub webauthn: Option<Webauthn>,
+    /// None where no mail server is configured.
+    pub mailer: Option<Mailer>,
+}
+
+impl Desk {
+    /// An empty desk.
+    pub fn new(public_url: &Url, mailer: Option<Mailer>) -> Self {
+        Self {
+            bus: Arc::default(),
+            presence: Presence::default(),
+            attempts: Attempts::new(Instant::now()),
+            hashing: Arc::new(Semaphore::new(HASHING)),
+            hashing_here: Arc::new(Semaphore::new(HASHING)),
+            ceremonies: Ceremonies::default(),
+            webauthn: relying_party(public_url),
+            mailer,
+        }
+    }
+
+    /// Tells a practice's desks what to read anew.
+    pub fn tell(&self, practice: &str, changed: Changed) {
+        self.bus.publish(practice, LiveMessage::Changed(changed));
+    }
+
+    /// Asks a practice's desks to look whether their session still lives.
+    pub fn tell_sessions(&self, practice: &str) {
+        self.bus.publish(practice, LiveMessage::Sessions);
+    }
+}

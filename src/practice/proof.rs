@@ -1,0 +1,93 @@
+//! What proves who somebody is, and the budgets against guessing it (R53).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+
+use super::member::Member;
+use super::password;
+use crate::App;
+use crate::error::Error;
+use crate::fields::opaque;
+use crate::limit::Attempt;
+use crate::store::Workplace;
+
+/// A derived secret: 32 bytes as base64url, and some room for another way of deriving.
+const SECRET_CHARACTERS: usize = 128;
+/// By what somebody signs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum By {
+    /// What the password derives.
+    Password,
+    /// What the recovery key derives.
+    Recovery,
+}
+
+/// What an attempt was taken out of.
+pub struct Budget {
+    kind: Attempt,
+    whose: Vec<u8>,
+    address: Vec<u8>,
+}
+
+impl Budget {
+    /// Takes one attempt, or refuses it. A released workplace weighs by itself, everybody else on the account and on their address.
+    pub fn take(
+        app: &App,
+        address: IpAddr,
+        workplace: Option<&Workplace>,
+        account: &str,
+    ) -> Result<Self, Error> {
+        let now = Instant::now();
+        let released = workplace.filter(|workplace| workplace.released_at.is_some());
+        let (kind, whose) = match released {
+            Some(workplace) => (Attempt::Workplace, workplace.id.as_bytes()),
+            None => (Attempt::Account, account.as_bytes()),
+        };
+        let address = address.to_string().into_bytes();
+        let attempts = &app.desk.attempts;
+        let refuse = |wait: std::time::Duration| Error::TooMany(wait.as_secs() + 1);
+        if released.is_none() {
+            attempts.take(Attempt::Address, &address, now).map_err(refuse)?;
+        }
+        attempts.take(kind, whose, now).map_err(refuse)?;
+        Ok(Self { kind, whose: whose.to_vec(), address })
+    }
+
+    /// Where this attempt's hash is computed.
+    pub fn lane<'a>(&self, app: &'a App) -> &'a Arc<Semaphore> {
+        if matches!(self.kind, Attempt::Workplace) { &app.desk.hashing_here } else { &app.desk.hashing }
+    }
+
+    /// The attempt was right.
+    pub fn give_back(&self, app: &App) {
+        app.desk.attempts.give_back(self.kind, &self.whose);
+        if !matches!(self.kind, Attempt::Workplace) {
+            app.desk.attempts.give_back(Attempt::Address, &self.address);
+        }
+    }
+}
+
+/// Derived secrets are of a browser's making.
+pub fn secrets(fields: &[(&str, &String)]) -> Result<(), Error> {
+    fields.iter().try_for_each(|(field, secret)| opaque(field, secret, SECRET_CHARACTERS))
+}
+
+/// Checks the user's present password or recovery key, within the budget of guesses.
+pub async fn prove(app: &App, address: IpAddr, member: &Member, by: By, secret: String) -> Result<(), Error> {
+    let account = format!("{}\0{}", member.practice.short, member.user.short);
+    let budget = Budget::take(app, address, member.workplace.as_ref(), &account)?;
+    let stored = match by {
+        By::Password => Some(member.user.password_hash.clone()),
+        By::Recovery => member.user.recovery_hash.clone(),
+    };
+    if !password::fits(budget.lane(app), secret, stored).await {
+        return Err(Error::SignIn);
+    }
+    budget.give_back(app);
+    Ok(())
+}
