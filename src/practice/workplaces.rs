@@ -93,7 +93,7 @@ pub struct AskedWorkplace {
 /// Ask for this browser's release.
 #[utoipa::path(post, path = "/api/practice/workplaces", request_body = NewWorkplace, security(("session" = [])), responses(
     (status = 201, description = "It waits", body = AskedWorkplace),
-    (status = 409, description = "Too many wait", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "Too many wait, or this browser is released already", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn create(
     State(app): State<Arc<App>>,
@@ -101,6 +101,9 @@ pub async fn create(
     Body(body): Body<NewWorkplace>,
 ) -> Result<impl IntoResponse, Error> {
     opaque("publicKey", &body.public_key, WRAPPED_CHARACTERS)?;
+    if member.is_released() {
+        return Err(Error::Conflict("released", "This browser is a released workplace already."));
+    }
     let (id, token) = (new_id(), random_128());
     let workplace = Workplace {
         id: id.clone(),
@@ -120,6 +123,10 @@ pub async fn create(
         ));
     }
     app.store.seat_session(&member.session.id, &id).await?;
+    // Who asks once more takes the former question back.
+    if let Some(before) = &member.workplace {
+        app.store.refuse_workplace(&member.practice.id, &before.id).await?;
+    }
     told(&app, &member, "workplace-asked", &workplace.name).await?;
     Ok((StatusCode::CREATED, Json(AskedWorkplace { id, token })))
 }

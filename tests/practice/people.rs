@@ -41,6 +41,8 @@ async fn an_initial_password_must_be_changed_and_a_workplace_released_before_any
     );
     assert_eq!(practice.head.post(&server, &release, keys).await.0, 204);
     assert_eq!(session.get(&server, "/consultations").await.0, 200);
+    let again = session.post(&server, "/workplaces", json!({ "name": "Zimmer 3", "publicKey": "key" })).await;
+    assert_eq!(kind(&again), (409, "#released"));
     let (_, me) = session.get(&server, "/me").await;
     assert_eq!(
         (&me["workplace"]["state"], &me["workplace"]["keys"][0]["version"]),
