@@ -3,6 +3,7 @@
  * that has ended leads to the sign-in page and, once signed in, back to where the user was.
  */
 
+import { Signaling } from "../shared/signaling.js";
 import { tab } from "../shared/tab.js";
 
 const PATIENCE_MS = 30_000;
@@ -98,4 +99,10 @@ export function comeBack() {
   const back = tab.getItem(BACK);
   tab.removeItem(BACK);
   location.replace(back ?? "/desk/");
+}
+
+/** What the practice's pages hear without asking (docs/protocol.md "Live"); not open yet. */
+export function listenToDesk() {
+  const url = `${location.origin.replace(/^http/, "ws")}/api/practice/live`;
+  return new Signaling(url, () => ({ type: "desk", token: token() ?? "" }), "visavis.desk.v1");
 }

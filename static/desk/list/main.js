@@ -4,9 +4,8 @@
  * screen is open stands in the fragment, so that the browser's own way back works.
  */
 
-import { Signaling } from "../../shared/signaling.js";
 import { Sound } from "../../shared/sound.js";
-import { leave, token } from "../api.js";
+import { leave, listenToDesk, token } from "../api.js";
 import { begin } from "../frame.js";
 import { enter, isReady, kept, openVault, refresh } from "../session.js";
 import { sentenceOf } from "../words.js";
@@ -52,7 +51,7 @@ let first = true;
 /** Knocks that were heard. @type {Set<string>} */
 const heard = new Set();
 const sound = new Sound();
-const live = new Signaling(location.origin.replace(/^http/, "ws") + "/api/practice/live", () => ({ type: "desk", token: token() ?? "" }), "visavis.desk.v1");
+const live = listenToDesk();
 
 start().catch(fail);
 

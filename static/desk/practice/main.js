@@ -3,7 +3,7 @@
  * section that is open.
  */
 
-import { call } from "../api.js";
+import { call, listenToDesk } from "../api.js";
 import { begin, tell } from "../frame.js";
 import { checkWords, fillOwn } from "../keys.js";
 import * as passkeys from "../passkeys.js";
@@ -20,13 +20,14 @@ import * as view from "./view.js";
 /** @typedef {import("./types.js").Action} Action */
 /** @typedef {import("./types.js").State} State */
 
-const LOOK_MS = 5000;
 const AUDIT_LINES = 100;
 
 let state = initialState();
 let words = /** @type {import("./types.js").Words | null} */ (null);
 let session = /** @type {Session | null} */ (null);
 let vault = /** @type {import("../types.js").Vault | null} */ (null);
+/** Whether something changed that the lists do not show yet. */
+let outdated = false;
 
 start();
 
@@ -46,8 +47,13 @@ async function start() {
   } catch (error) {
     return dispatch({ type: "failed", trouble: { ...sentenceOf(error), field: null } });
   }
-  setInterval(look, LOOK_MS);
-  document.addEventListener("visibilitychange", look);
+  const live = listenToDesk();
+  live.addEventListener("message", (event) => {
+    const { detail } = /** @type {CustomEvent} */ (event);
+    if (detail.type === "state" || ["users", "workplaces", "practice"].includes(detail.what)) look();
+  });
+  live.addEventListener("closed", look); // the session ended, and asking tells so
+  live.open();
 }
 
 /** What the user does: a form, a button that acts at once, a button that opens its dialog, or something for this page alone. @param {Action} action */
@@ -146,10 +152,12 @@ async function moreAudit(first) {
   dispatch({ type: "auditLines", lines, more: lines.length === AUDIT_LINES, first });
 }
 
-/** Who waits may come at any time. */
+/** Something changed, perhaps at another workplace. What is being done here is not disturbed: the lists follow when it is done. */
 async function look() {
-  if (state.section !== "workplaces" || state.busy || state.dialog || document.hidden) return;
-  await load().catch(() => {}); // the next look will tell
+  outdated = true;
+  if (state.busy || state.dialog) return;
+  outdated = false;
+  await load().catch(() => {}); // the next change will tell
 }
 
 /** @param {string} section */
@@ -173,4 +181,5 @@ async function copy() {
 function dispatch(action) {
   state = reduce(state, action);
   if (words) view.render(state, words);
+  if (outdated && !state.busy && !state.dialog) look();
 }
