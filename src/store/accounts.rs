@@ -575,19 +575,14 @@ impl Store {
         purpose: &str,
         now: i64,
     ) -> Result<Option<Option<String>>, sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
-        let user: Option<(Option<String>,)> =
-            sqlx::query_as("SELECT user_id FROM links WHERE hash = $1 AND (purpose = $2 OR (purpose = 'first' AND $3 = 'set-up')) AND expires_at > $4")
-                .bind(hash)
-                .bind(purpose)
-                .bind(purpose)
-                .bind(now)
-                .fetch_optional(&mut *transaction)
-                .await?;
-        let used =
-            sqlx::query("DELETE FROM links WHERE hash = $1").bind(hash).execute(&mut *transaction).await?;
-        transaction.commit().await?;
-        Ok(user.filter(|_| used.rows_affected() == 1).map(|(user,)| user))
+        let sql = "DELETE FROM links WHERE hash = $1 AND (purpose = $2 OR (purpose = 'first' AND $3 = 'set-up')) AND expires_at > $4 RETURNING user_id";
+        sqlx::query_scalar(sql)
+            .bind(hash)
+            .bind(purpose)
+            .bind(purpose)
+            .bind(now)
+            .fetch_optional(&self.pool)
+            .await
     }
 }
 
