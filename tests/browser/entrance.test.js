@@ -310,6 +310,27 @@ test("signing in by keyboard alone, with a look at the password and a hint for c
   await visit.onScreen("list");
 });
 
+test("the practice's page by keyboard alone: a colleague is added, the password taken, the settings changed", async () => {
+  const { visit } = await setUp(server, browser, "tasten2");
+  await visit.press("a[href='/desk/practice.html']");
+  await visit.onScreen("workplaces");
+  await visit.press("[data-section=people]");
+  await visit.onScreen("people");
+  await visit.press("[data-do=newUser]");
+  await visit.tabTo("#nu-short");
+  await visit.page.keyboard.type("kaya");
+  await visit.page.keyboard.press("Enter");
+  await visit.see("the initial password", () => document.querySelector("#dialog-initial[open] [data-part=secret]")?.textContent);
+  await visit.press("#dialog-initial [data-do=closeDialog]");
+  await visit.see("the colleague is in the list", () => document.querySelector("[data-do=role][data-name=kaya], [data-do=reset][data-name=kaya]") !== null);
+  await visit.press("[data-section=settings]");
+  await visit.onScreen("settings");
+  await visit.tabTo("#st-name");
+  await visit.page.keyboard.type("Praxis Nord");
+  await visit.page.keyboard.press("Enter");
+  await visit.see("the new name", () => document.querySelector("#brand-name")?.textContent?.includes("Nord"));
+});
+
 test("without the server the page says so, and signs in once it is back", async () => {
   const { visit } = await setUp(server, browser, "pause");
   await signOut(visit);

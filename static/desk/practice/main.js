@@ -109,15 +109,24 @@ async function run(known, what) {
     await what();
     dispatch({ type: "done" });
   } catch (error) {
-    if (error instanceof Wrong) return dispatch({ type: "trouble", trouble: error.trouble });
-    const kind = /** @type {any} */ (error).kind;
-    if (kind === "session") return; // the sign-in page opens
-    if (!kind) console.warn("visavis:", error instanceof Error ? `${error.name}: ${error.message}` : "unknown trouble");
-    if (kind === "recipients" || kind === "not-found") await load().catch(() => {});
-    const own = known[kind];
-    const [key, field] = Array.isArray(own) ? own : [own, null];
-    dispatch({ type: "trouble", trouble: { ...sentenceOf(error, key ? { [kind]: key } : {}), field } });
+    await fail(known, error);
   }
+}
+
+/**
+ * What went wrong, in a sentence.
+ * @param {Record<string, string | [string, string]>} known
+ * @param {unknown} error
+ */
+async function fail(known, error) {
+  if (error instanceof Wrong) return dispatch({ type: "trouble", trouble: error.trouble });
+  const kind = /** @type {any} */ (error).kind;
+  if (kind === "session") return; // the sign-in page opens
+  if (!kind) console.warn("visavis:", error instanceof Error ? `${error.name}: ${error.message}` : "unknown trouble");
+  if (kind === "recipients" || kind === "not-found") await load().catch(() => {});
+  const own = known[kind];
+  const [key, field] = Array.isArray(own) ? own : [own, null];
+  dispatch({ type: "trouble", trouble: { ...sentenceOf(error, key ? { [kind]: key } : {}), field } });
 }
 
 /** Session, vault and lists, anew. @returns {Promise<Session>} */
@@ -163,7 +172,8 @@ async function look() {
 /** @param {string} section */
 function turnTo(section) {
   dispatch({ type: "section", section });
-  run({}, load);
+  // What is typed meanwhile may be sent at once.
+  load().catch((error) => fail({}, error));
 }
 
 /** The words of each workplace that waits. */
