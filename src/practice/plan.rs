@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::live::Changed;
 use super::member::{Colleague, Member};
 use crate::App;
-use crate::access::{Phase, Role, Window, parse_start};
+use crate::access::{Phase, Window, parse_start};
 use crate::audit::note;
 use crate::consultation::{
     DURATION, IssuedSeat, NewConsultation, PlannedState, Planner, check_language, local_note,
@@ -409,11 +409,6 @@ pub async fn mail(
     })?;
     note(&app.store, &member.practice.id, &member.user.short, "mail-sent", &id).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Whether a seat's role is one that a practice invites.
-pub fn is_invited(role: Role) -> bool {
-    role != Role::Doctor
 }
 
 /// Notes what was done to a consultation, and lets the practice's desks read it anew.

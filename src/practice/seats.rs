@@ -10,7 +10,7 @@ use chrono::Utc;
 use serde::{Deserialize, Serialize};
 
 use super::member::{Colleague, Member};
-use super::plan::{find, is_invited, told};
+use super::plan::{find, told};
 use crate::App;
 use crate::access::{AccessCode, Role};
 use crate::consultation::{IssuedSeat, SEATS, issued_seat, reissue_code};
@@ -75,7 +75,7 @@ pub async fn add(
     At(id): At<String>,
     Body(body): Body<AnotherSeat>,
 ) -> Result<impl IntoResponse, Error> {
-    if !is_invited(body.role) {
+    if body.role == Role::Doctor {
         return Err(Error::Invalid("role: patient or guest.".to_owned()));
     }
     living(&app, &member, &id).await?;

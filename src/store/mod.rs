@@ -1,11 +1,13 @@
 //! All SQL of the product, in words that SQLite and PostgreSQL both take: TEXT and BIGINT, `$1` parameters, every change one conditional
-//! statement or one transaction. [`consultations`] holds windows, codes and seats, [`desk`] a practice's plans, [`accounts`] its people and keys,
+//! statement or one transaction. [`consultations`] holds windows, codes and seats, [`desk`] a practice's plans, [`accounts`] its people, [`keys`] who holds its key, [`sessions`] who is in,
 //! [`workplaces`] its browsers, [`records`] passkeys, API tokens and the audit trail.
 
 mod accounts;
 mod consultations;
 mod desk;
+mod keys;
 mod records;
+mod sessions;
 mod workplaces;
 
 use std::path::Path;
@@ -15,10 +17,12 @@ use chrono::{DateTime, TimeZone, Utc};
 use sqlx::any::{AnyPoolOptions, AnyRow};
 use sqlx::{AnyConnection, AnyPool, Connection, Executor, Row};
 
-pub use accounts::{Credentials, Holder, KeyFor, Practice, Rotation, Session, User};
+pub use accounts::{Credentials, Practice, User};
 pub use consultations::{Claim, Consultation, Found, NewPlan, NewSeat, Seat};
 pub use desk::{Change, Cursor, Planned, Which};
+pub use keys::{Holder, KeyFor, Rotation};
 pub use records::{ApiToken, AuditLine, StoredPasskey};
+pub use sessions::Session;
 pub use workplaces::Workplace;
 
 /// The only place where consultations, seats and codes outlive the process.

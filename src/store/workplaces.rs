@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 
 use super::Store;
-use super::accounts::{Holder, KeyFor, lock, write_keys};
+use super::keys::{Holder, KeyFor, lock, write_keys};
 
 /// A browser of the practice.
 #[derive(Debug, Clone, FromRow)]
