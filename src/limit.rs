@@ -3,9 +3,9 @@
 //! The 55 bits of a code carry the security; these budgets carry the load. So nobody is ever locked out: who shares an address with a
 //! guesser waits a minute at most and gets in.
 
-use std::collections::hash_map::RandomState;
+mod debts;
+
 use std::collections::{HashMap, VecDeque};
-use std::hash::BuildHasher;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::App;
 
-/// Buckets in an array; two addresses share one by chance, which costs the second a short wait at worst.
-const BUCKETS: usize = 1 << 15;
+use debts::Debts;
+
 /// What one wrong code costs its address.
 const PER_GUESS: Duration = Duration::from_secs(5);
 /// Wrong codes that cost nothing yet.
@@ -28,10 +28,7 @@ const STRANGERS_PER_ADDRESS: usize = 256;
 
 /// How long an address waits for the answer to a code, by the wrong codes it sent before.
 pub struct Guesses {
-    started: Instant,
-    hasher: RandomState,
-    /// Milliseconds since `started` until which the address's past guesses weigh.
-    debts: Box<[AtomicU64]>,
+    debts: Debts,
     /// Wrong codes of everybody, for the alarm.
     failures: AtomicU64,
 }
@@ -39,44 +36,28 @@ pub struct Guesses {
 impl Guesses {
     /// Budgets whose clock starts at `now`.
     pub fn new(now: Instant) -> Self {
-        let debts = (0..BUCKETS).map(|_| AtomicU64::new(0)).collect();
-        Self { started: now, hasher: RandomState::new(), debts, failures: AtomicU64::new(0) }
+        Self { debts: Debts::new(now), failures: AtomicU64::new(0) }
     }
 
     /// Counts a code that arrives from `address` and tells how long its answer shall wait. A right code is given back with [`Self::forgive`].
     pub fn charge(&self, address: IpAddr, now: Instant) -> Duration {
-        let now = self.millis(now);
-        let free = millis(PER_GUESS * FREE_GUESSES);
-        let ceiling = now + free + millis(LONGEST_WAIT);
-        let charged = |debt: u64| (debt.max(now) + millis(PER_GUESS)).min(ceiling);
-        let bucket = &self.debts[bucket(&self.hasher, address)];
-        let before = bucket.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |debt| Some(charged(debt)));
-        let debt = charged(before.unwrap_or_default()) - now;
-        if debt <= free {
-            Duration::ZERO
-        } else {
-            Duration::from_millis(debt - free).max(PER_GUESS).min(LONGEST_WAIT)
+        let free = PER_GUESS * FREE_GUESSES;
+        let owed = self.debts.raise(&network_of(address), PER_GUESS, free + LONGEST_WAIT, now);
+        match owed.saturating_sub(free) {
+            Duration::ZERO => Duration::ZERO,
+            beyond => beyond.clamp(PER_GUESS, LONGEST_WAIT),
         }
     }
 
     /// Takes back what [`Self::charge`] counted: the code was right.
     pub fn forgive(&self, address: IpAddr) {
-        let back = |debt: u64| Some(debt.saturating_sub(millis(PER_GUESS)));
-        let _ = self.debts[bucket(&self.hasher, address)].fetch_update(
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-            back,
-        );
+        self.debts.lower(&network_of(address), PER_GUESS);
     }
 
     /// Counts a wrong code for the alarm, and tells whether this one is worth a line in the log (each thousandth).
     pub fn failed(&self) -> Option<u64> {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
         failures.is_multiple_of(1000).then_some(failures)
-    }
-
-    fn millis(&self, now: Instant) -> u64 {
-        millis(now.saturating_duration_since(self.started))
     }
 }
 
@@ -88,77 +69,60 @@ pub enum Attempt {
     Account,
     /// From a released workplace.
     Workplace,
-    /// From an address, whatever the account.
+    /// From an address (see [`network_of`]), whatever the account.
     Address,
     /// To send a mail, by a practice: enough for any practice, and too little for a stolen session to send spam.
     Mail,
 }
 
 impl Attempt {
-    /// How long an attempt weighs, and how many weigh nothing yet.
-    const fn price(self) -> (Duration, u32) {
-        match self {
-            Self::Account => (Duration::from_secs(60), 10),
-            Self::Workplace => (Duration::from_secs(5), 10),
-            Self::Address => (Duration::from_secs(3), 100),
-            Self::Mail => (Duration::from_secs(60), 60),
-        }
+    /// How long an attempt weighs, and how much weighs nothing yet.
+    const fn price(self) -> (Duration, Duration) {
+        let (seconds, free) = match self {
+            Self::Account => (60, 10),
+            Self::Workplace => (5, 10),
+            Self::Address => (3, 100),
+            Self::Mail => (60, 60),
+        };
+        (Duration::from_secs(seconds), Duration::from_secs(seconds * free))
     }
 }
 
-/// Attempts to sign in, by whom or what they weigh on.
+/// Attempts to sign in, by whom or what they weigh on. Each kind by itself, so that no flood at one weighs on another.
 pub struct Attempts {
-    started: Instant,
-    hasher: RandomState,
-    /// By account, whether or not it exists: known and unknown names share buckets alike.
-    accounts: Box<[AtomicU64]>,
-    addresses: Box<[AtomicU64]>,
-    /// By workplace or practice. Exact, so that nobody else's guesses ever weigh here; no larger than what practices have made.
-    exact: Mutex<HashMap<Vec<u8>, AtomicU64>>,
+    /// By account, whether or not it exists: known and unknown names are counted alike.
+    accounts: Debts,
+    workplaces: Debts,
+    addresses: Debts,
+    practices: Debts,
 }
 
 impl Attempts {
     /// Budgets whose clock starts at `now`.
     pub fn new(now: Instant) -> Self {
-        let debts = || (0..BUCKETS).map(|_| AtomicU64::new(0)).collect();
-        let (accounts, addresses) = (debts(), debts());
-        Self { started: now, hasher: RandomState::new(), accounts, addresses, exact: Mutex::default() }
+        let debts = || Debts::new(now);
+        Self { accounts: debts(), workplaces: debts(), addresses: debts(), practices: debts() }
     }
 
     /// Takes one attempt out of a budget, or tells how long there is none.
     pub fn take(&self, kind: Attempt, whose: &[u8], now: Instant) -> Result<(), Duration> {
-        let now = millis(now.saturating_duration_since(self.started));
         let (price, free) = kind.price();
-        let ceiling = now + millis(price * free);
-        let charged = |debt: u64| debt.max(now) + millis(price);
-        let within = |debt: u64| Some(charged(debt)).filter(|charged| *charged <= ceiling);
-        let taken =
-            self.with(kind, whose, |debt| debt.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within));
-        taken.map(drop).map_err(|debt| Duration::from_millis(charged(debt) - ceiling))
+        self.of(kind).take(whose, price, free, now)
     }
 
     /// Gives an attempt back: it was right.
     pub fn give_back(&self, kind: Attempt, whose: &[u8]) {
-        let (price, _) = kind.price();
-        let back = |debt: u64| Some(debt.saturating_sub(millis(price)));
-        let _ = self.with(kind, whose, |debt| debt.fetch_update(Ordering::Relaxed, Ordering::Relaxed, back));
+        self.of(kind).lower(whose, kind.price().0);
     }
 
-    fn with<T>(&self, kind: Attempt, whose: &[u8], change: impl FnOnce(&AtomicU64) -> T) -> T {
-        let bucket = || usize::try_from(self.hasher.hash_one(whose)).unwrap_or_default() % BUCKETS;
+    const fn of(&self, kind: Attempt) -> &Debts {
         match kind {
-            Attempt::Account => change(&self.accounts[bucket()]),
-            Attempt::Address => change(&self.addresses[bucket()]),
-            Attempt::Workplace | Attempt::Mail => {
-                let mut exact = self.exact.lock().unwrap_or_else(PoisonError::into_inner);
-                change(exact.entry(whose.to_vec()).or_default())
-            }
+            Attempt::Account => &self.accounts,
+            Attempt::Workplace => &self.workplaces,
+            Attempt::Address => &self.addresses,
+            Attempt::Mail => &self.practices,
         }
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Sockets that have not shown a valid code, by address, the oldest first. Where an address has too many, the oldest gives way, so that nobody
@@ -166,13 +130,13 @@ fn millis(duration: Duration) -> u64 {
 #[derive(Default)]
 pub struct Strangers {
     /// Never held across an await.
-    places: Mutex<HashMap<u64, VecDeque<Arc<CancellationToken>>>>,
+    places: Mutex<HashMap<[u8; 8], VecDeque<Arc<CancellationToken>>>>,
 }
 
 /// One stranger's place, given back when dropped.
 pub struct Stranger {
     app: Arc<App>,
-    network: u64,
+    network: [u8; 8],
     displaced: Arc<CancellationToken>,
 }
 
@@ -207,21 +171,18 @@ impl Drop for Stranger {
 }
 
 impl Strangers {
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, VecDeque<Arc<CancellationToken>>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 8], VecDeque<Arc<CancellationToken>>>> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// An IPv4 address or an IPv6 /64: what one subscriber usually holds.
-fn network_of(address: IpAddr) -> u64 {
+pub fn network_of(address: IpAddr) -> [u8; 8] {
     match address.to_canonical() {
         IpAddr::V4(v4) => u64::from(v4.to_bits()),
         IpAddr::V6(v6) => u64::try_from(v6.to_bits() >> 64).expect("the upper half of 128 bits") | 1 << 63,
     }
-}
-
-fn bucket(hasher: &RandomState, address: IpAddr) -> usize {
-    usize::try_from(hasher.hash_one(network_of(address))).unwrap_or_default() % BUCKETS
+    .to_be_bytes()
 }
 
 /// Messages of one socket: an average and a burst, as a bucket that leaks.
@@ -325,9 +286,9 @@ mod tests {
 
     #[test]
     fn an_ipv6_subscriber_is_one_address_and_a_mapped_one_is_ipv4() {
-        let hasher = RandomState::new();
-        let of = |text: &str| bucket(&hasher, text.parse().unwrap());
+        let of = |text: &str| network_of(text.parse().unwrap());
         assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
         assert_eq!(of("::ffff:203.0.113.7"), of("203.0.113.7"));
     }
 

@@ -12,7 +12,7 @@ use super::password;
 use crate::App;
 use crate::error::Error;
 use crate::fields::opaque;
-use crate::limit::Attempt;
+use crate::limit::{Attempt, network_of};
 use crate::store::Workplace;
 
 /// A derived secret: 32 bytes as base64url, and some room for another way of deriving.
@@ -31,7 +31,7 @@ pub enum By {
 pub struct Budget {
     kind: Attempt,
     whose: Vec<u8>,
-    address: Vec<u8>,
+    address: [u8; 8],
 }
 
 impl Budget {
@@ -48,7 +48,7 @@ impl Budget {
             Some(workplace) => (Attempt::Workplace, workplace.id.as_bytes()),
             None => (Attempt::Account, account.as_bytes()),
         };
-        let address = address.to_string().into_bytes();
+        let address = network_of(address);
         let attempts = &app.desk.attempts;
         let refuse = |wait: std::time::Duration| Error::TooMany(wait.as_secs() + 1);
         if released.is_none() {
