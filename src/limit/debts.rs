@@ -59,7 +59,7 @@ impl Debts {
         let owed = Duration::from_millis(least.saturating_sub(now));
         let changed = change(owed).ok_or(owed)?;
         for place in places {
-            // By the same amount everywhere, so that `lower` takes back what the key added and nothing of others'.
+            // By the same amount everywhere, so that `lower` takes back what the key added; only of a key at its most it takes more.
             paid_at[place] = paid_at[place].max(now) + millis(changed.saturating_sub(owed));
         }
         Ok(changed)
