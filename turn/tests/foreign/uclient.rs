@@ -4,8 +4,13 @@
 //! It draws at random: whether it asks for an even port (EVEN-PORT, with `-c`), and its channel numbers (0x4000 to
 //! 0x7FFF); without `-c` it asks for a port with a reservation, and for the reserved one by its token, in turn. So each
 //! variant runs several times with several sessions.
+//!
+//! It leaves allocations behind: each group of its sessions begins with one of which it closes the socket and forgets the
+//! rest. Where the kernel then gives the same port to another socket, the relay rightly refuses with 437 (Allocation
+//! Mismatch). So each process has one group, whose sockets are all open before it closes the first, and an address of its
+//! own.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Stdio};
 
 use crate::coturn::Coturn;
@@ -17,15 +22,17 @@ use crate::relay::{Relay, SECRET, Transport, credential};
 const VARIANTS: [&[&str]; 5] =
     [&["-y"], &["-y", "-c"], &["-y", "-s"], &["-y", "-c", "-s"], &["-y", "-c", "-D"]];
 /// Bytes of a message, one length for each repetition: with and without padding.
-const LENGTHS: [u64; 3] = [170, 172, 701];
-/// Sessions of one process; each sends this many messages.
-const SESSIONS: u64 = 8;
+const LENGTHS: [u64; 6] = [170, 172, 701, 170, 172, 701];
+/// What each session sends.
 const MESSAGES: u64 = 50;
 
 /// One process of turnutils_uclient.
 struct Uclient {
     what: String,
+    /// Bytes of a message.
     length: u64,
+    /// Messages of all its sessions.
+    messages: u64,
     child: Child,
 }
 
@@ -33,6 +40,7 @@ struct Uclient {
 struct Summary {
     what: String,
     output: String,
+    expected: u64,
     sent: u64,
     lost: u64,
 }
@@ -42,7 +50,7 @@ impl Uclient {
         variant: &[&str],
         transport: Transport,
         length: u64,
-        server: SocketAddr,
+        (from, server): (Ipv4Addr, SocketAddr),
         login: &[&str],
     ) -> Self {
         let transport: &[&str] = match transport {
@@ -50,10 +58,13 @@ impl Uclient {
             Transport::Tcp => &["-t"],
             Transport::Tls => &["-t", "-S"],
         };
+        // One group of sessions: a pair, each alone or with a second one.
+        let sessions = if variant.contains(&"-c") { 2 } else { 4 };
         let child = limited(60, &installed("turnutils_uclient", "coturn"))
             .args(variant)
             .args(transport)
-            .args(["-n", &MESSAGES.to_string(), "-m", &SESSIONS.to_string(), "-l", &length.to_string()])
+            .args(["-n", &MESSAGES.to_string(), "-m", &sessions.to_string(), "-l", &length.to_string()])
+            .args(["-L", &from.to_string()])
             .args(login)
             .args(["-p", &server.port().to_string(), &server.ip().to_string()])
             .stdout(Stdio::piped())
@@ -63,6 +74,7 @@ impl Uclient {
         Uclient {
             what: format!("{}, {length} bytes", [variant, transport].concat().join(" ")),
             length,
+            messages: sessions * MESSAGES,
             child,
         }
     }
@@ -87,7 +99,7 @@ impl Uclient {
         assert_eq!(last("total send dropped "), 0, "{output}");
         assert_eq!(received, sent - lost, "{output}");
         println!("turnutils_uclient {}: sent {sent}, lost {lost}", self.what);
-        Summary { what: self.what, output, sent, lost }
+        Summary { what: self.what, output, expected: self.messages, sent, lost }
     }
 }
 
@@ -104,14 +116,15 @@ impl Summary {
     }
 }
 
-/// All variants and lengths at once, each in a call of its own.
+/// All variants and lengths at once, each in a call and at an address of its own.
 fn start_all(transport: Transport, server: SocketAddr) -> Vec<Uclient> {
     let runs = LENGTHS.iter().flat_map(|length| VARIANTS.map(|variant| (variant, *length)));
     runs.enumerate()
         .map(|(number, (variant, length))| {
             let credential = credential(&format!("call{number}"), "1");
             let login = ["-u", &credential.username, "-w", &credential.password];
-            Uclient::start(variant, transport, length, server, &login)
+            let from = Ipv4Addr::new(127, 0, 1, u8::try_from(number + 1).unwrap());
+            Uclient::start(variant, transport, length, (from, server), &login)
         })
         .collect()
 }
@@ -119,10 +132,10 @@ fn start_all(transport: Transport, server: SocketAddr) -> Vec<Uclient> {
 fn nothing_is_lost_over(transport: Transport) {
     let relay = Relay::start("127.0.0.1");
     let clients = start_all(transport, relay.addr(transport));
-    let payload: u64 = clients.iter().map(|client| client.length * SESSIONS * MESSAGES).sum();
+    let payload: u64 = clients.iter().map(|client| client.length * client.messages).sum();
     let summaries: Vec<Summary> = clients.into_iter().map(Uclient::finish).collect();
     for summary in &summaries {
-        assert_eq!((summary.sent, summary.lost), (SESSIONS * MESSAGES, 0), "{}", summary.what);
+        assert_eq!((summary.sent, summary.lost), (summary.expected, 0), "{}", summary.what);
         assert_eq!(summary.complaints(), Vec::<&str>::new(), "{}", summary.what);
     }
     let counters = relay.end();
@@ -157,7 +170,7 @@ fn uclient_loses_no_more_over_tls_than_with_coturns_own_server() {
     let (relay, coturn) = (Relay::start("127.0.0.1"), Coturn::start());
     let with_relay = start_all(Transport::Tls, relay.addr(Transport::Tls));
     let with_coturn = start_all(Transport::Tls, coturn.tls);
-    let all = with_relay.len() as u64 * SESSIONS * MESSAGES;
+    let all = with_relay.iter().map(|client| client.messages).sum::<u64>();
     let lost = [with_relay, with_coturn].map(|clients| {
         let summaries: Vec<Summary> = clients.into_iter().map(Uclient::finish).collect();
         assert_eq!(summaries.iter().map(|summary| summary.sent).sum::<u64>(), all);
@@ -173,8 +186,14 @@ fn uclient_loses_no_more_over_tls_than_with_coturns_own_server() {
 fn uclient_makes_its_credential_from_the_secret_by_itself() {
     let relay = Relay::start("127.0.0.1");
     let login = ["-u", "call:1", "-W", SECRET];
-    let summary =
-        Uclient::start(&["-y", "-c", "-s"], Transport::Udp, 170, relay.addr(Transport::Udp), &login).finish();
+    let summary = Uclient::start(
+        &["-y", "-c", "-s"],
+        Transport::Udp,
+        170,
+        (Ipv4Addr::LOCALHOST, relay.addr(Transport::Udp)),
+        &login,
+    )
+    .finish();
     assert_eq!(summary.lost, 0);
     assert_eq!(relay.end().after("relayed packets"), summary.sent);
 }
