@@ -127,6 +127,7 @@ test("an admin in a new browser releases it there and then", async () => {
   await elsewhere.onScreen("waiting");
   await elsewhere.page.reload();
   await elsewhere.onScreen("waiting");
+  await checkWords(elsewhere, "#waiting-words"); // what follows them moves down when they come
   await fill(elsewhere, { "#release-password": PASSWORD });
   await elsewhere.click("#release [type=submit]");
   await elsewhere.onScreen("list");

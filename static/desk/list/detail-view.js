@@ -127,11 +127,17 @@ function linked(key, value) {
   return link;
 }
 
+/** The state knows already that the dialog closes. The event comes a moment later, when it may have been asked for again. */
+let closingKnown = false;
+
 /** The question before what cannot be undone. @param {State} state @param {Words} words */
 export function drawDialog({ dialog, busy }, words) {
   const element = /** @type {HTMLDialogElement} */ (el.dialog);
   if (dialog === "none") {
-    if (element.open) element.close();
+    if (element.open) {
+      closingKnown = true;
+      element.close();
+    }
     return;
   }
   put(el["dialog-title"], words[`detail.${dialog}Title`]);
@@ -143,8 +149,13 @@ export function drawDialog({ dialog, busy }, words) {
 
 /** Says what the dialog is closed by, besides its buttons. @param {() => void} closed */
 export function mountDialog(closed) {
+  el.dialog.addEventListener("cancel", () => {
+    closingKnown = true;
+    closed();
+  });
+  // Where Escape is pressed twice without anything else, the browser may close without the event above.
   el.dialog.addEventListener("close", () => {
-    // By Escape. The event comes a moment after the closing: the dialog may have been opened again meanwhile.
-    if (!(/** @type {HTMLDialogElement} */ (el.dialog).open)) closed();
+    if (!closingKnown) closed();
+    closingKnown = false;
   });
 }
