@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
-use crate::Secure;
+use super::Secure;
 use crate::common::{Connection, Server, within};
 
 /// Reads to the end, which the server makes; what it said before.

@@ -1,14 +1,11 @@
 //! The same walk on PostgreSQL: a throw-away cluster in a temporary directory, reached over its Unix socket, ended with the test.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests fail loudly and print what they measure")]
-
-mod common;
 
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use common::walk;
-use common::{Ending, Server, cli, refusal};
+use crate::common::walk;
+use crate::common::{Ending, Server, cli, refusal};
 use tempfile::TempDir;
 
 /// The user whom PostgreSQL's package makes; the server refuses to run as root.
@@ -151,7 +148,7 @@ async fn the_walk_is_the_same_on_postgresql() {
 async fn a_practice_works_the_same_on_postgresql() {
     let cluster = Cluster::start();
     let server = Server::start_with(&["--database-url-file", &cluster.url_file()], &[]).await;
-    common::desk::through_a_practice(&server).await;
+    crate::common::desk::through_a_practice(&server).await;
     assert!(!server.log().contains("ERROR"), "what goes by itself went: {}", server.log());
 }
 

@@ -1,16 +1,13 @@
 //! One TCP port for pages, signaling and the relay, with and without TLS: who gets which connection, when connections end, which
 //! certificates are taken, and which URLs a page is given.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests fail loudly and print what they measure")]
 
 mod certificates;
-#[path = "../common/mod.rs"]
-mod common;
 mod deadlines;
 mod ice_servers;
 mod protocols;
 
-use common::Server;
-use common::tls::{Authority, Files};
+use crate::common::Server;
+use crate::common::tls::{Authority, Files};
 use tempfile::TempDir;
 
 /// A server with a certificate for localhost, and whoever issued it.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use reqwest::{Method, StatusCode, Version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::Secure;
+use super::Secure;
 use crate::common::tls::{Trust, http_client};
 use crate::common::turn::{TurnClient, binding_request, mapped_address, read_message};
 use crate::common::{Connection, Duplex, Server, walk, within};

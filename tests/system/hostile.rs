@@ -1,15 +1,12 @@
 //! R51: a page that floods, one that never reads, and one that sends anything at all harm no other call.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests fail loudly and print what they measure")]
-
-mod common;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use common::page::{handshake, request};
-use common::walk::{self, Call};
-use common::{Ending, Page, Server};
+use crate::common::page::{handshake, request};
+use crate::common::walk::{self, Call};
+use crate::common::{Ending, Page, Server};
 use futures_util::{SinkExt, StreamExt};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -160,7 +157,7 @@ async fn fuzz_one_socket(page: &mut Page, frames: &mut dyn Iterator<Item = Strin
 
 #[tokio::test]
 async fn whatever_a_page_sends_the_server_goes_on() {
-    let golden: Value = serde_json::from_str(include_str!("golden/messages.json")).unwrap();
+    let golden: Value = serde_json::from_str(include_str!("../golden/messages.json")).unwrap();
     let strategy = any_frame(golden["client"].as_array().unwrap().clone());
     let mut runner = TestRunner::default();
     let mut frames = std::iter::from_fn(|| Some(strategy.new_tree(&mut runner).unwrap().current()));

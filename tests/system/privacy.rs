@@ -1,13 +1,10 @@
 //! What must leave no trace: fetches change nothing (R15), every answer carries its headers (R50), and no secret, address or word of a page
 //! lands in a file or a log line (R10, R34, R36).
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests fail loudly and print what they measure")]
-
-mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::page::random;
-use common::{Ending, Page, Server, success};
+use crate::common::page::random;
+use crate::common::{Ending, Page, Server, success};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use sqlx::{AnyConnection, Connection, Row};

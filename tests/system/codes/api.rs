@@ -183,8 +183,8 @@ async fn the_document_lists_exactly_the_routes() {
             methods.as_object().unwrap().keys().map(move |method| format!("{method} {path}"))
         })
         .collect();
-    let mut expected = routes("/api/consultations", include_str!("../../src/http.rs"), "fn api()");
-    expected.extend(routes("/api/practice", include_str!("../../src/http.rs"), "fn desk()"));
+    let mut expected = routes("/api/consultations", include_str!("../../../src/http.rs"), "fn api()");
+    expected.extend(routes("/api/practice", include_str!("../../../src/http.rs"), "fn desk()"));
     expected.extend(["post /api/readiness/begin", "post /api/readiness"].map(str::to_owned));
     // The desk's socket is in docs/protocol.md: OpenAPI has no words for it.
     expected.remove("any /api/practice/live");

@@ -24,7 +24,7 @@ async fn a_mistyped_code_costs_no_new_connection_and_the_tenth_error_ends_it() {
 
 #[tokio::test]
 async fn every_bad_message_of_the_golden_file_is_called_malformed() {
-    let golden: Value = serde_json::from_str(include_str!("../golden/messages.json")).unwrap();
+    let golden: Value = serde_json::from_str(include_str!("../../golden/messages.json")).unwrap();
     let server = Server::start().await;
     let issued = server.issue_now().await;
     let mut page = server.page().await;

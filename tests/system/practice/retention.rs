@@ -3,9 +3,9 @@
 use reqwest::Method;
 use serde_json::json;
 
+use super::plans::on_disk;
 use crate::common::desk::{Practice, Session, sign_in};
 use crate::common::{Ending, Server};
-use crate::plans::on_disk;
 
 /// The server's clock so many days ahead, once it runs again.
 async fn live_through(server: &mut Server, days: u32) {

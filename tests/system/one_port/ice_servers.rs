@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use crate::Secure;
+use super::Secure;
+use super::protocols::binding;
 use crate::common::turn::binding_over_udp;
 use crate::common::{Page, Server, success};
-use crate::protocols::binding;
 
 /// What the doctor's page is given.
 async fn urls(server: &Server, origin: &str) -> Vec<String> {

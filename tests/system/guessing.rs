@@ -1,15 +1,12 @@
 //! R14: a hundred thousand guesses from a thousand addresses find nothing, and a patient who shares a guesser's address gets in.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests fail loudly and print what they measure")]
-
-mod common;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use common::codes::well_formed;
-use common::page::{handshake, request};
-use common::{Page, Server};
+use crate::common::codes::well_formed;
+use crate::common::page::{handshake, request};
+use crate::common::{Page, Server};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;

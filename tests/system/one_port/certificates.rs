@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 
-use crate::Secure;
+use super::Secure;
 use crate::common::tls::{Authority, Trust, http_client};
 use crate::common::{Ending, Server, cli, refusal};
 

@@ -1,7 +1,5 @@
 //! What every whole-system test stands on: a [`Server`] is the broker's own binary on a free port and a fresh directory, a [`Page`] is a
 //! WebSocket client that keeps what it sent and received, [`turn`] speaks to the relay.
-#![allow(dead_code, reason = "each test crate uses its part")]
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests fail loudly and print what they measure")]
 
 pub mod codes;
 pub mod desk;
