@@ -2,7 +2,7 @@
 //!
 //!     cargo run --manifest-path turn/fuzz/Cargo.toml --example seeds
 
-#[path = "fuzz_targets/server/script.rs"]
+#[path = "targets/server/script.rs"]
 #[allow(dead_code, reason = "seeds are written, not read")]
 mod script;
 #[path = "../tests/support/mod.rs"]

@@ -1,5 +1,8 @@
-//! What the fuzz targets in `fuzz/` see of the crate's inside. It exists under `--cfg fuzzing` alone, which cargo-fuzz
-//! sets and nobody can switch on by a feature: in every other build the crate's API is without it.
+//! What the fuzz targets in `fuzz/` see of the crate's inside. It exists in the crate's own tests, which replay the targets, and under
+//! `--cfg fuzzing`, which cargo-fuzz sets and nobody can switch on by a feature: in every other build the crate's API is without it.
+
+#[cfg(test)]
+mod replay;
 
 use std::net::SocketAddr;
 

@@ -28,6 +28,10 @@
 //! towards the peer 442; DONT-FRAGMENT 420 (nothing is sent to a peer, so there is nothing to leave whole); RFC 6062 and
 //! RFC 8016 not at all.
 
+// The fuzz targets, replayed as tests, name the crate as everybody else does.
+#[cfg(test)]
+extern crate self as visavis_turn;
+
 mod address;
 mod allocation;
 mod budget;
@@ -37,7 +41,7 @@ mod counters;
 mod credential;
 mod data_indication;
 mod flow;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod message;

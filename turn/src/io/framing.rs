@@ -74,7 +74,7 @@ impl Framing {
     }
 
     /// Bytes of that beginning.
-    #[cfg(fuzzing)]
+    #[cfg(any(fuzzing, test))]
     pub(crate) fn held(&self) -> usize {
         self.tail.len()
     }

@@ -1,7 +1,7 @@
 //! TURN clients of others against the stand-alone relay, which runs as a child process: coturn's test client, aioice,
 //! GStreamer's webrtcbin and werift. Each test needs a program that not everyone has, and names it if it is missing;
 //! `tests/run` installs them all and runs
-//! `tests/browser/in-namespace cargo test --workspace --test foreign -- --ignored --test-threads=1`.
+//! `tests/browser/in-namespace cargo test --profile ci --workspace --tests -- --ignored --test-threads=1`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 #![allow(clippy::print_stdout, reason = "the tests print what they saw")]

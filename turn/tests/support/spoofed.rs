@@ -65,10 +65,9 @@ impl Spoofer {
     }
 }
 
-/// How many of a number that a quick run tries a tenth of: `VISAVIS_LONG` or an optimised build tries them all.
+/// How many of a number that a plain run tries a tenth of: with `VISAVIS_LONG` all.
 pub fn all_or_a_tenth(number: u32) -> u32 {
-    let is_quick = cfg!(debug_assertions) && std::env::var_os("VISAVIS_LONG").is_none();
-    if is_quick { number / 10 } else { number }
+    if std::env::var_os("VISAVIS_LONG").is_some() { number } else { number / 10 }
 }
 
 /// Resident memory of a process, in bytes; `self` for this one.

@@ -6,8 +6,6 @@
 //! credential has at most 2.5 times the bytes; both workers do what one that remembers nothing would do. The server
 //! holds what the model holds, and when nobody refreshes, nothing.
 
-#![no_main]
-
 mod model;
 mod script;
 #[path = "../../../tests/support/mod.rs"]
@@ -15,9 +13,8 @@ mod script;
 mod support;
 mod world;
 
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|input: &[u8]| {
+/// One input.
+pub fn run(input: &[u8]) {
     let Some((settings, mut script)) = input.split_first() else { return };
     let mut world = world::World::new(*settings);
     while let Some(step) = script::read(&mut script) {
@@ -25,4 +22,4 @@ fuzz_target!(|input: &[u8]| {
         world.take(step, raw);
     }
     world.nothing_lives_for_ever();
-});
+}

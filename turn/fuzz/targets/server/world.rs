@@ -1,6 +1,6 @@
 //! The server, its workers and its clients, and the comparison of what they do with the model.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use stun_types::message::MessageIntegrityCredentials;
@@ -8,9 +8,9 @@ use visavis_turn::{
     Clients, Delivery, FiveTuple, Flows, Mint, Now, Output, RELAYED_IP, Server, Settings, Transport,
 };
 
-use crate::model::{Allocation, Label, Model, QUOTA, Reservation, Seat};
-use crate::script::{Step, What};
-use crate::support::*;
+use super::model::{Allocation, Label, Model, QUOTA, Reservation, Seat};
+use super::script::{Step, What};
+use super::support::*;
 
 const SECRET: &[u8] = b"a secret of the fuzzer";
 const SEATS: [Seat; 4] = [("one", "1"), ("one", "2"), ("two", "1"), ("two", "2")];
@@ -252,7 +252,7 @@ impl World {
             client @ 0..=7 => self.parties[usize::from(client)].relayed,
             8 => "10.0.0.1:80".parse().expect("an address"),
             9 => SocketAddr::from((RELAYED_IP, u16::from(other))),
-            10 => SocketAddr::from((IpAddr::V6(Ipv6Addr::from(RELAYED_IP.to_ipv6_mapped())), 50_000)),
+            10 => SocketAddr::from((IpAddr::V6(RELAYED_IP.to_ipv6_mapped()), 50_000)),
             _ => SocketAddr::from((RELAYED_IP, 49_152 + u16::from(other) * 64)),
         }
     }
