@@ -10,7 +10,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import de from "../../static/shared/words/de.js";
 import { launch } from "./lib/browser.js";
-import { cpuOf, cutOff, descriptionsOf, everybodyReceives, flowsOf, gapsOf, gather, sampleAll } from "./lib/group.js";
+import { cpuOf, cutOff, descriptionsOf, everybodyReceives, flowsOf, gapsOf, gather, mend, sampleAll } from "./lib/group.js";
 import { Server } from "./lib/server.js";
 import { cleanUp, leaveAll } from "./lib/visit.js";
 
@@ -65,6 +65,7 @@ for (const { said, camera, seats } of GROUPS) {
       await guest.onScreen("call");
     });
     await guest.sample(every);
+    context.after(mend);
     await disturb(group, "a dead network", patient, async () => void (await cutOff(browsers.two)));
     await disturb(group, "a removal", people[people.length - 1], async () => {
       await doctor.click("#more");

@@ -1,14 +1,16 @@
 /**
- * Debian's Chromium and Firefox with fake cameras and fresh profiles, driven by puppeteer-core. {@link launch} starts
- * one; every browser is ended by {@link closeAll}, at the latest.
+ * Debian's Chromium and Firefox with fake cameras, driven by puppeteer-core. {@link launch} lends one from the pool
+ * (pool.js), or starts one where there is no pool; {@link closeAll} gives all back, at the latest.
  */
 
 import { execFile } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import puppeteer from "puppeteer-core";
+import { borrow } from "./pool-client.js";
 
 /** @typedef {"chromium" | "firefox"} Kind */
 /**
@@ -23,7 +25,13 @@ import puppeteer from "puppeteer-core";
  * @property {string} [speech]       Chromium only: a WAV file for the microphone, which else beeps once a second
  * @property {string} [authority]    Firefox only: a file with a certificate authority it knows besides its own (Chromium looks in ~/.pki/nssdb)
  */
-/** @typedef {{ kind: Kind, puppet: import("puppeteer-core").Browser, profile: string }} Browser */
+/**
+ * @typedef {object} Browser
+ * @property {Kind} kind
+ * @property {import("puppeteer-core").Browser} puppet
+ * @property {number} pid
+ * @property {() => Promise<void>} end  gives it back, or ends it
+ */
 
 const CHROMIUM = "/usr/bin/chromium";
 
@@ -31,26 +39,50 @@ const CHROMIUM = "/usr/bin/chromium";
 const running = new Set();
 
 /**
+ * A browser that nobody else uses meanwhile. Every page belongs in a context of its own ({@link Visit.open}): what is
+ * left outside of contexts may meet the next borrower.
  * @param {Kind} kind
  * @param {Options} [options]
  * @returns {Promise<Browser>}
  */
 export async function launch(kind, options = {}) {
-  const profile = await mkdtemp(join(tmpdir(), "visavis-profile-"));
-  const puppet = await puppeteer.launch(await (kind === "chromium" ? chromium(profile, options) : firefox(profile, options)));
-  const browser = { kind, puppet, profile };
+  const browser = isPooled(options) ? await borrow(kind, options) : await start(kind, options);
   running.add(browser);
   return browser;
+}
+
+/** What the pool cannot reach, or nobody else will ask for, is started for its user alone. @param {Options} options */
+function isPooled({ network, speech, authority }) {
+  return Boolean(process.env.VISAVIS_BROWSER_POOL) && !network && !speech && !authority;
+}
+
+/**
+ * Starts a browser with a fresh profile.
+ * @param {Kind} kind
+ * @param {Options} options
+ * @param {boolean} [pipe]  Chromium only: driven through a pipe, which crosses network namespaces, instead of a port
+ * @returns {Promise<Browser>}
+ */
+export async function start(kind, options, pipe = true) {
+  const profile = await mkdtemp(join(tmpdir(), "visavis-profile-"));
+  const puppet = await puppeteer.launch(await (kind === "chromium" ? chromium(profile, options, pipe) : firefox(profile, options)));
+  const program = puppet.process();
+  const end = async () => {
+    const gone = program && program.exitCode === null && program.signalCode === null ? once(program, "exit") : null;
+    const late = setTimeout(() => program?.kill("SIGKILL"), 10_000);
+    // Nobody listens any more in a browser of the pool, from which start() has disconnected.
+    await (puppet.connected ? puppet.close() : Promise.reject()).catch(() => program?.kill());
+    await gone;
+    clearTimeout(late);
+    await rm(profile, { recursive: true, force: true, maxRetries: 5 });
+  };
+  return { kind, puppet, pid: program?.pid ?? -1, end };
 }
 
 /** @param {Browser} browser */
 export async function close(browser) {
   running.delete(browser);
-  const process = browser.puppet.process();
-  const late = setTimeout(() => process?.kill("SIGKILL"), 10_000);
-  await browser.puppet.close().catch(() => process?.kill("SIGKILL"));
-  clearTimeout(late);
-  await rm(browser.profile, { recursive: true, force: true, maxRetries: 5 });
+  await browser.end();
 }
 
 export async function closeAll() {
@@ -60,9 +92,10 @@ export async function closeAll() {
 /**
  * @param {string} userDataDir
  * @param {Options} options
+ * @param {boolean} pipe
  * @returns {Promise<import("puppeteer-core").LaunchOptions>}
  */
-async function chromium(userDataDir, { language = "de-DE", fakeAsk = true, autoplay = true, anyCertificate = false, network, cameras = 1, speech }) {
+async function chromium(userDataDir, { language = "de-DE", fakeAsk = true, autoplay = true, anyCertificate = false, network, cameras = 1, speech }, pipe) {
   const args = [
     `--use-fake-device-for-media-stream=device-count=${cameras}`,
     "--mute-audio",
@@ -81,7 +114,7 @@ async function chromium(userDataDir, { language = "de-DE", fakeAsk = true, autop
   if (autoplay) args.push("--autoplay-policy=no-user-gesture-required");
   if (process.getuid?.() === 0) args.push("--no-sandbox");
   const executablePath = network ? await inNetwork(network, userDataDir) : CHROMIUM;
-  return { browser: "chrome", executablePath, headless: true, pipe: true, userDataDir, args };
+  return { browser: "chrome", executablePath, headless: true, pipe, userDataDir, args };
 }
 
 /**

@@ -27,7 +27,7 @@ const ASK_MS = { few: 400, many: 2000 };
  */
 export async function gather(server, browsers, { camera = true } = {}) {
   const consultation = await server.plan("--guests", String(browsers.length - 2));
-  const options = { picture: PICTURE, plainSound: browsers.length > 4, size: { width: 640, height: 360 } };
+  const options = { picture: PICTURE, crowd: true, plainSound: browsers.length > 4, size: { width: 640, height: 360 } };
   /** @param {Visit} visit */
   const ready = async (visit) => {
     await visit.devicesAnswer();
@@ -218,6 +218,11 @@ export async function cutOff(browser) {
   return ports.length;
 }
 
+/** What was cut off is whole again: its ports are others' soon. */
+export async function mend() {
+  await nft("add table inet cut; delete table inet cut");
+}
+
 /** @param {string} commands */
 async function nft(commands) {
   await promisify(execFile)("nft", [commands]);
@@ -233,7 +238,7 @@ async function processesOf(browser) {
     const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
     children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
   }
-  const all = [browser.puppet.process()?.pid ?? -1];
+  const all = [browser.pid];
   for (const pid of all) all.push(...(children.get(pid) ?? []));
   return all;
 }

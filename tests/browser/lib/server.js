@@ -12,7 +12,7 @@ import { promisify } from "node:util";
 const root = new URL("../../..", import.meta.url).pathname;
 const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
 /** `VISAVIS_BINARY` names another build of the same sources. */
-export const BINARY = process.env.VISAVIS_BINARY ?? join(target, "release", "visavis");
+export const BINARY = process.env.VISAVIS_BINARY ?? join(target, "ci", "visavis");
 const START_MS = 10_000;
 const STOP_MS = 10_000;
 
@@ -152,7 +152,7 @@ export class Server {
         clearTimeout(late);
         resolve(match);
       });
-      child.on("error", (error) => reject(new Error(`${BINARY} does not start (${error.message}): run cargo build --release, or tests/run`)));
+      child.on("error", (error) => reject(new Error(`${BINARY} does not start (${error.message}): run cargo build --profile ci, or tests/run`)));
       child.on("exit", (code) => reject(new Error(`visavis ended with ${code}: ${this.output}`)));
     });
   }
