@@ -41,7 +41,7 @@ describe("a call carries sound and picture both ways and tells its way truthfull
         test(`${path}, ${said}`, async (context) => {
           const relayOnly = path === "relayed";
           const pair = { doctor: browsers[doctor], patient: browsers[patient] };
-          const meeting = await meet(server, pair, { both: { relayOnly } });
+          const meeting = await meet(server, pair, { both: { relayOnly, picture: "whole" } });
           for (const visit of [meeting.doctor, meeting.patient]) {
             await visit.says("#chip-text", de[`path.${path}`]);
             assert.match((await visit.flow()).types, relayOnly ? /relay/ : /^(host|srflx|prflx)-(host|srflx|prflx)$/);
@@ -89,9 +89,9 @@ test("addresses that the browser hides behind .local names make a direct call, t
 
 test("the demo's two links make a call", async () => {
   const demo = await Server.demo();
-  const doctor = await Visit.open("doctor", browsers.one, demo.doctor);
+  const doctor = await Visit.open("doctor", browsers.one, demo.doctor, { picture: "whole" });
   await doctor.toRoom();
-  const patient = await Visit.open("patient", browsers.two, demo.patient);
+  const patient = await Visit.open("patient", browsers.two, demo.patient, { picture: "whole" });
   await patient.toWaiting(NAME);
   await doctor.says(".knock [data-part=name]", NAME);
   await doctor.admit();
@@ -101,7 +101,7 @@ test("the demo's two links make a call", async () => {
 });
 
 test("a call of ten minutes never stops", { skip: !process.env.VISAVIS_LONG }, async (context) => {
-  const { doctor, patient } = await meet(server, { doctor: browsers.one, patient: browsers.two });
+  const { doctor, patient } = await meet(server, { doctor: browsers.one, patient: browsers.two }, { both: { picture: "whole" } });
   await Promise.all([doctor.sample(), patient.sample()]);
   const ends = Date.now() + SOAK_MS;
   while (Date.now() < ends) await Promise.all([doctor, patient].map((visit) => visit.receives({ frames: 100, packets: 250 })));

@@ -73,7 +73,7 @@ test("whoever chooses sound only on the device check never sends a picture", asy
 });
 
 test("a low quality is a small picture at the partner, and the highest a large one", async () => {
-  const { doctor, patient } = await meet(server, browsers);
+  const { doctor, patient } = await meet(server, browsers, { both: { picture: "whole" } });
   const height = () => doctor.read(receivedHeight);
   await until("the picture is whole", async () => (await height()) === 720);
   await choose(patient, "low");

@@ -12,14 +12,15 @@
  * @property {string} [firstCandidate]  a candidate of the partner that every connection gets before any other
  * @property {number} [firstPreference]  relayed candidates of the partner with another type preference (the priority's first byte, RFC 8445
  *   §5.1.2.1; Chromium: 3 for a relay over UDP, 1 TCP, 0 TLS) come only after `__seen.release()`
- * @property {MediaTrackConstraints} [picture]  what the camera is asked for instead, and sound as it is: where one machine carries many pages, and no page looks for its first frame
+ * @property {{ width: number, height: number, frameRate: number } | "whole"} [picture]  the largest the camera is asked for; `whole`: what the page asks for
+ * @property {boolean} [crowd]  one machine carries many pages: sound is not processed, and no page looks for its first frame
  * @property {boolean} [plainSound]  sound goes as G.711, which costs next to nothing to encode
  */
 
 /** @param {Conditions} conditions */
 export function instrument(conditions) {
   const now = () => performance.timeOrigin + performance.now();
-  const { relayOnly, failing, noStorage, firstCandidate, firstPreference, picture, plainSound } = conditions;
+  const { relayOnly, failing, noStorage, firstCandidate, firstPreference, picture, crowd, plainSound } = conditions;
   /** A page that disobeys keeps its connections and tracks, and hears neither that it is out nor its socket close. */
   const farewells = ["sentBack", "waiting", "removed", "refused", "revoked", "ended", "replaced", "gone"];
   /** @type {any} */
@@ -47,7 +48,7 @@ export function instrument(conditions) {
     constructor(wanted) {
       super(configured(wanted));
       seen.connections.push(this);
-      if (!picture) this.addEventListener("track", ({ track }) => track.kind === "video" && noteFirstFrame(this));
+      if (!crowd) this.addEventListener("track", ({ track }) => track.kind === "video" && noteFirstFrame(this));
     }
 
     /**
@@ -136,7 +137,8 @@ export function instrument(conditions) {
       const both = wanted?.audio && wanted.video && (failing?.camera ?? failing?.microphone);
       const trouble = both || (wanted?.audio && failing?.microphone) || (wanted?.video && failing?.camera);
       if (trouble) throw new DOMException(trouble[1], trouble[0]);
-      const stream = await granted(picture ? { audio: wanted?.audio && plain, video: wanted?.video && picture } : wanted);
+      const video = wanted?.video && { ...(wanted.video === true ? {} : wanted.video), ...(picture === "whole" ? {} : picture) };
+      const stream = await granted({ ...wanted, video, audio: wanted?.audio && (crowd ? plain : wanted.audio) });
       seen.tracks.push(...stream.getTracks());
       return stream;
     };
