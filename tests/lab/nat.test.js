@@ -14,6 +14,7 @@ import { cleanUp, leaveAll } from "../browser/lib/visit.js";
 import { file, routers, skip, startServer } from "./lib/lab.js";
 import { internet } from "./lib/network.js";
 import { Table } from "./lib/table.js";
+import { others } from "./lib/turns.js";
 
 /** @typedef {import("../browser/lib/visit.js").Visit} Visit */
 /** @typedef {import("../browser/lib/visit.js").Options} Options */
@@ -27,6 +28,7 @@ import { Table } from "./lib/table.js";
  * @property {Path} path
  * @property {Partial<Record<Side, string[]>>} [met]  counters of the routers that the case cannot pass without
  * @property {"chromium" | "firefox" | "six"} [patient]  whose browser it is; Chromium unless told
+ * @property {string} [kind]  cases of one kind take turns (lib/turns.js)
  */
 
 const SIDES = /** @type {Side[]} */ (["patient", "doctor"]);
@@ -58,7 +60,7 @@ const overUdp = /** @type {Path} */ ({ patient: "udp", doctor: "udp" });
 /** @type {Case[]} */
 const CASES = [
   { name: "plain masquerade on both sides", routers: both(plain), path: "direct" },
-  { name: "plain masquerade on both sides, the patient in Firefox", routers: both(plain), path: "direct", patient: "firefox" },
+  { kind: "in Firefox", name: "plain masquerade on both sides, the patient in Firefox", routers: both(plain), path: "direct", patient: "firefox" },
   { name: "full cone and symmetric", routers: { patient: { nat: "cone" }, doctor: symmetric }, path: "direct", met: { patient: ["cone"] } },
   { name: "symmetric on both sides", routers: both(symmetric), path: overUdp, met: { patient: ["unsolicited"], doctor: ["unsolicited"] } },
   {
@@ -70,28 +72,28 @@ const CASES = [
     met: { patient: ["blockedUdp", "blockedStun"], doctor: ["blockedUdp", "blockedStun"] },
   },
   {
-    name: "only TCP 443 open on both sides, only for TLS, the patient in Firefox", routers: both(walled("onlyTls")), path: { patient: "tls", doctor: "tls" },
+    kind: "in Firefox", name: "only TCP 443 open on both sides, only for TLS, the patient in Firefox", routers: both(walled("onlyTls")), path: { patient: "tls", doctor: "tls" },
     met: { patient: ["blockedUdp", "blockedStun"], doctor: ["blockedUdp", "blockedStun"] }, patient: "firefox",
   },
   {
-    name: "UDP blocked on the patient's side", routers: { patient: walled("noUdp"), doctor: plain }, path: { patient: "tcp", doctor: "udp" },
+    kind: "one side is walled in", name: "UDP blocked on the patient's side", routers: { patient: walled("noUdp"), doctor: plain }, path: { patient: "tcp", doctor: "udp" },
     met: { patient: ["blockedUdp"] },
   },
   {
-    name: "UDP blocked on the doctor's side", routers: { patient: plain, doctor: walled("noUdp") }, path: { patient: "udp", doctor: "tcp" },
+    kind: "one side is walled in", name: "UDP blocked on the doctor's side", routers: { patient: plain, doctor: walled("noUdp") }, path: { patient: "udp", doctor: "tcp" },
     met: { doctor: ["blockedUdp"] },
   },
   {
-    name: "only TCP 443 open on the patient's side", routers: { patient: walled("only443"), doctor: plain }, path: { patient: "tcp", doctor: "udp" },
+    kind: "one side is walled in", name: "only TCP 443 open on the patient's side", routers: { patient: walled("only443"), doctor: plain }, path: { patient: "tcp", doctor: "udp" },
     met: { patient: ["blockedUdp"] },
   },
   {
-    name: "only TCP 443 open on the doctor's side, only for TLS", routers: { patient: plain, doctor: walled("onlyTls") }, path: { patient: "udp", doctor: "tls" },
+    kind: "one side is walled in", name: "only TCP 443 open on the doctor's side, only for TLS", routers: { patient: plain, doctor: walled("onlyTls") }, path: { patient: "udp", doctor: "tls" },
     met: { doctor: ["blockedUdp", "blockedStun"] },
   },
   { name: "the patient has IPv6 only, the doctor IPv4 only", routers: both(plain), path: overUdp, patient: "six" },
-  { name: "every tenth packet is lost", routers: { patient: { ...plain, loss: 10 }, doctor: plain }, path: "direct", met: { patient: ["lost"] } },
-  { name: "1 Mbit/s each way", routers: { patient: { ...plain, rate: 1000 }, doctor: plain }, path: "direct" },
+  { kind: "a weak line", name: "every tenth packet is lost", routers: { patient: { ...plain, loss: 10 }, doctor: plain }, path: "direct", met: { patient: ["lost"] } },
+  { kind: "a weak line", name: "1 Mbit/s each way", routers: { patient: { ...plain, rate: 1000 }, doctor: plain }, path: "direct" },
 ];
 
 describe("the NAT lab", () => {
@@ -118,8 +120,9 @@ describe("the NAT lab", () => {
     if (!skip) console.log(table.toString());
   });
 
+  const later = others(CASES);
   for (const one of CASES) {
-    test(`${one.name}: ${inWords(one.path)}`, { skip }, async () => {
+    test(`${one.name}: ${inWords(one.path)}`, { skip: skip || (later.get(one.name) ?? false) }, async () => {
       const meeting = await call(one);
       await provesItself(one, meeting);
     });
@@ -183,7 +186,9 @@ describe("the NAT lab", () => {
    */
   async function call({ name, routers: behaviours, path, patient = "chromium" }, options, meanwhile) {
     await Promise.all(SIDES.map((side) => routers[side].become(behaviours[side])));
-    const meeting = await atTheDoor(server, { doctor: browsers.doctor, patient: browsers[patient] }, options);
+    // A narrow line has to carry what a page sends in earnest.
+    const both = behaviours.patient.rate ? /** @type {const} */ ({ picture: "whole" }) : {};
+    const meeting = await atTheDoor(server, { doctor: browsers.doctor, patient: browsers[patient] }, { both, ...options });
     await meeting.doctor.admit();
     await meanwhile?.(meeting);
     await Promise.all([meeting.doctor.receives(), meeting.patient.receives()]);
