@@ -221,7 +221,7 @@ test("a tablet that gives the rear camera is turned to the front, and its pictur
 });
 
 test("a microphone gone silent: its user is told while the other speaks, and hears from the partner's page whether the voice arrives", async () => {
-  const dying = await launch("chromium", { speech: await voice(join(files, "dying.wav"), { person: 3, speech: 12, silence: 30 }) });
+  const dying = await launch("chromium", { speech: await voice(join(files, "dying.wav"), { person: 3, speech: 7, silence: 30 }) });
   const { doctor, patient } = await meet(server, { ...browsers, patient: dying });
   for (const visit of [doctor, patient]) await visit.says("#own-tile [data-device=heard]", de["device.heard.on"]);
   await patient.says("#call-hint", de["hint.silent"]);

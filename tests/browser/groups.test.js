@@ -1,5 +1,5 @@
 /**
- * Three, four and six people in one consultation, and nine with sound alone: everybody receives everybody; one reloads, one
+ * Three, four or six (by date) people in one consultation, and nine with sound alone: everybody receives everybody; one reloads, one
  * is cut off and heals, one is removed, one leaves, and no other two notice. Pictures are 320 x 180 at 6 a second and the
  * microphones unprocessed, so that a machine with two cores carries them; six and nine send G.711, since the 72 encoders of
  * nine with Opus alone fill both cores. Such a machine shows and tells late what has come in time, so what counts is
@@ -12,6 +12,7 @@ import de from "../../static/shared/words/de.js";
 import { launch } from "./lib/browser.js";
 import { cpuOf, cutOff, descriptionsOf, everybodyReceives, flowsOf, gapsOf, gather, mend, sampleAll } from "./lib/group.js";
 import { Server } from "./lib/server.js";
+import { others } from "./lib/turns.js";
 import { cleanUp, leaveAll } from "./lib/visit.js";
 
 /** @typedef {import("./lib/visit.js").Visit} Visit */
@@ -34,17 +35,17 @@ before(async () => {
 afterEach(leaveAll);
 after(() => cleanUp(server));
 
-/** Who sits where (five pages and more of one Chromium starve its one fake camera); the one in the browser `two` sits there alone and is cut off. @type {{ said: string, camera: boolean, seats: (keyof typeof browsers)[] }[]} */
+/** Who sits where (five pages and more of one Chromium starve its one fake camera); the one in the browser `two` sits there alone and is cut off. @type {{ name: string, kind?: string, camera: boolean, seats: (keyof typeof browsers)[] }[]} */
 const GROUPS = [
-  { said: "three, one of them in Firefox", camera: true, seats: ["one", "two", "firefox"] },
-  { said: "four", camera: true, seats: ["one", "two", "one", "one"] },
-  { said: "six", camera: true, seats: ["one", "two", "one", "three", "three", "three"] },
-  { said: "nine with sound alone", camera: false, seats: ["one", "two", "one", "three", "one", "three", "one", "three", "three"] },
+  { name: "three, one of them in Firefox", camera: true, seats: ["one", "two", "firefox"] },
+  { name: "four", kind: "all in Chromium", camera: true, seats: ["one", "two", "one", "one"] },
+  { name: "six", kind: "all in Chromium", camera: true, seats: ["one", "two", "one", "three", "three", "three"] },
+  { name: "nine with sound alone", camera: false, seats: ["one", "two", "one", "three", "one", "three", "one", "three", "three"] },
 ];
 
-for (const { said, camera, seats } of GROUPS) {
-  // Nine pages need more than two cores: `tests/run --long` tries them all the same.
-  const skip = seats.length > 6 && !process.env.VISAVIS_LONG;
+const later = others(GROUPS);
+for (const { name: said, camera, seats } of GROUPS) {
+  const skip = !process.env.VISAVIS_LONG && seats.length > 6 ? "nine pages need more than two cores: tests/run --long calls" : (later.get(said) ?? false);
   test(`${said}: everybody receives everybody, and what befalls one touches no other two`, { skip }, async (context) => {
     const print = (/** @type {string} */ text) => context.diagnostic(`${said}: ${text}`);
     const begun = Date.now();

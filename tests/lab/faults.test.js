@@ -17,7 +17,7 @@ import { cleanUp, leaveAll } from "../browser/lib/visit.js";
 import { KINDS, back, gaps, samples, watchGaps } from "./lib/gaps.js";
 import { file, routers, skip, startServer } from "./lib/lab.js";
 import { Router, cable, internet } from "./lib/network.js";
-import { others } from "./lib/turns.js";
+import { others } from "../browser/lib/turns.js";
 
 /** @typedef {import("../browser/lib/visit.js").Visit} Visit */
 /** @typedef {import("./lib/gaps.js").Gaps} Gaps */
@@ -26,7 +26,7 @@ import { others } from "./lib/turns.js";
 /**
  * @typedef {object} Fault
  * @property {string} name
- * @property {string} [kind]  faults of one kind take turns (lib/turns.js)
+ * @property {string} [kind]  faults of one kind take turns (browser/lib/turns.js)
  * @property {number} bound  in ms, for frames and sound on both sides
  * @property {boolean} [firefox]  the patient's browser
  * @property {boolean} [undrawn]  the browser does not tell what it draws: Firefox for streams, Chromium for a page that was frozen

@@ -13,7 +13,7 @@ import { NAME, meet } from "../browser/lib/meeting.js";
 import { until } from "../browser/lib/until.js";
 import { cleanUp, leaveAll } from "../browser/lib/visit.js";
 import { routers, skip, startServer } from "./lib/lab.js";
-import { others } from "./lib/turns.js";
+import { others } from "../browser/lib/turns.js";
 
 /** @typedef {import("../browser/lib/visit.js").Visit} Visit */
 /** @typedef {"patient" | "doctor"} Side */
@@ -25,7 +25,7 @@ const SAID_MS = 60_000;
 /** Longer than any sentence takes to come: on weak lines 10 to 12 s. */
 const SILENT_MS = 20_000;
 
-/** One of these a day, in a long run all (lib/turns.js). */
+/** One of these a day, in a long run all (browser/lib/turns.js). */
 const WEAK = SIDES.flatMap((side) => [
   { kind: "weak", side, name: `150 kbit/s at the ${side}'s router`, weak: { rate: 150 } },
   { kind: "weak", side, name: `5 % loss at the ${side}'s router`, weak: { loss: 5 } },

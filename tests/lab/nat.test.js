@@ -14,7 +14,7 @@ import { cleanUp, leaveAll } from "../browser/lib/visit.js";
 import { file, routers, skip, startServer } from "./lib/lab.js";
 import { internet } from "./lib/network.js";
 import { Table } from "./lib/table.js";
-import { others } from "./lib/turns.js";
+import { others } from "../browser/lib/turns.js";
 
 /** @typedef {import("../browser/lib/visit.js").Visit} Visit */
 /** @typedef {import("../browser/lib/visit.js").Options} Options */
@@ -28,7 +28,7 @@ import { others } from "./lib/turns.js";
  * @property {Path} path
  * @property {Partial<Record<Side, string[]>>} [met]  counters of the routers that the case cannot pass without
  * @property {"chromium" | "firefox" | "six"} [patient]  whose browser it is; Chromium unless told
- * @property {string} [kind]  cases of one kind take turns (lib/turns.js)
+ * @property {string} [kind]  cases of one kind take turns (browser/lib/turns.js)
  */
 
 const SIDES = /** @type {Side[]} */ (["patient", "doctor"]);
@@ -60,7 +60,7 @@ const overUdp = /** @type {Path} */ ({ patient: "udp", doctor: "udp" });
 /** @type {Case[]} */
 const CASES = [
   { name: "plain masquerade on both sides", routers: both(plain), path: "direct" },
-  { kind: "in Firefox", name: "plain masquerade on both sides, the patient in Firefox", routers: both(plain), path: "direct", patient: "firefox" },
+  { name: "plain masquerade on both sides, the patient in Firefox", routers: both(plain), path: "direct", patient: "firefox" },
   { name: "full cone and symmetric", routers: { patient: { nat: "cone" }, doctor: symmetric }, path: "direct", met: { patient: ["cone"] } },
   { name: "symmetric on both sides", routers: both(symmetric), path: overUdp, met: { patient: ["unsolicited"], doctor: ["unsolicited"] } },
   {
@@ -72,7 +72,7 @@ const CASES = [
     met: { patient: ["blockedUdp", "blockedStun"], doctor: ["blockedUdp", "blockedStun"] },
   },
   {
-    kind: "in Firefox", name: "only TCP 443 open on both sides, only for TLS, the patient in Firefox", routers: both(walled("onlyTls")), path: { patient: "tls", doctor: "tls" },
+    name: "only TCP 443 open on both sides, only for TLS, the patient in Firefox", routers: both(walled("onlyTls")), path: { patient: "tls", doctor: "tls" },
     met: { patient: ["blockedUdp", "blockedStun"], doctor: ["blockedUdp", "blockedStun"] }, patient: "firefox",
   },
   {
@@ -92,8 +92,8 @@ const CASES = [
     met: { doctor: ["blockedUdp", "blockedStun"] },
   },
   { name: "the patient has IPv6 only, the doctor IPv4 only", routers: both(plain), path: overUdp, patient: "six" },
-  { kind: "a weak line", name: "every tenth packet is lost", routers: { patient: { ...plain, loss: 10 }, doctor: plain }, path: "direct", met: { patient: ["lost"] } },
-  { kind: "a weak line", name: "1 Mbit/s each way", routers: { patient: { ...plain, rate: 1000 }, doctor: plain }, path: "direct" },
+  { name: "every tenth packet is lost", routers: { patient: { ...plain, loss: 10 }, doctor: plain }, path: "direct", met: { patient: ["lost"] } },
+  { name: "1 Mbit/s each way", routers: { patient: { ...plain, rate: 1000 }, doctor: plain }, path: "direct" },
 ];
 
 describe("the NAT lab", () => {

@@ -1,6 +1,7 @@
 /**
  * Cases that go the same way through the code take turns: a plain run tries one of each kind, the date says which, and
- * `tests/run --long nat` or `faults` tries them all. VISAVIS_DAY, days since 1970, repeats a run of another date.
+ * `tests/run --long` (its parts `calls`, `nat` and `faults`) tries them all. VISAVIS_DAY, days since 1970, repeats a run of
+ * another date.
  */
 
 const DAY_MS = 86_400_000;
