@@ -62,9 +62,11 @@ export async function attack({ secret, plan, watch = false }) {
       consultation, own: seats[1 - at], partner: { ...seats[at], key: keys[at].key }, keys: keys[1 - at],
       secret: plan === "forge" ? randomDevice() : null, pair: null, language: "de", fingerprints: seen,
     });
-    check.addEventListener("say", (/** @type {CustomEvent} */ { detail }) => channel.send(JSON.stringify(detail)));
+    // Who is attacked closes as soon as something does not fit, in the middle of what is said.
+    const say = (/** @type {string} */ text) => channel.readyState === "open" && channel.send(text);
+    check.addEventListener("say", (/** @type {CustomEvent} */ { detail }) => say(JSON.stringify(detail)));
     const open = new Promise((done) => channel.addEventListener("open", done));
-    return { connection, channel, open, check };
+    return { connection, channel, say, open, check };
   });
   for (const at of [0, 1]) {
     const { connection, channel, check } = impostors[at];
@@ -77,7 +79,7 @@ export async function attack({ secret, plan, watch = false }) {
     connection.onicecandidate = ({ candidate }) => peer.addCandidate(candidate?.toJSON() ?? null);
     impostors[at].open.then(() => ["forge", "strip"].includes(plan) && check.begin());
     channel.onmessage = ({ data }) => {
-      if (plan === "pass") other.open.then(() => other.channel.send(data));
+      if (plan === "pass") other.open.then(() => other.say(data));
       else if (plan !== "none") check.hear(JSON.parse(data));
     };
     peer.addEventListener("send", async (/** @type {CustomEvent} */ { detail: { description, candidate } }) => {

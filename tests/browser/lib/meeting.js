@@ -15,9 +15,11 @@ export const NAME = "Erika Beispiel";
  */
 export async function atTheDoor(server, browsers, options = {}) {
   const consultation = await server.plan(...(options.plan ?? []));
-  const doctor = await Visit.open("doctor", browsers.doctor, consultation.doctor.link, { ...options.both, ...options.doctor });
+  const [doctor, patient] = await Promise.all([
+    Visit.open("doctor", browsers.doctor, consultation.doctor.link, { ...options.both, ...options.doctor }),
+    Visit.open("patient", browsers.patient, consultation.patient.link, { ...options.both, ...options.patient }),
+  ]);
   await doctor.toRoom();
-  const patient = await Visit.open("patient", browsers.patient, consultation.patient.link, { ...options.both, ...options.patient });
   await patient.toWaiting(NAME);
   await doctor.says(".knock [data-part=name]", NAME);
   return { consultation, doctor, patient };

@@ -331,7 +331,7 @@ export class Visit {
    * Waits until frames and sound arrive: `frames` more pictures and `packets` more audio packets than now.
    * @param {{ frames?: number, packets?: number }} [more]
    */
-  async receives({ frames = 15, packets = 25 } = {}) {
+  async receives({ frames = 6, packets = 20 } = {}) {
     const before = await this.flow();
     return until(`${this.who} receives ${frames} frames and ${packets} audio packets`, async () => {
       const flow = await this.flow();
