@@ -46,9 +46,9 @@ for (const { name: page, folder, part, states, words } of PAGES) {
           const found = [];
           for (const [width, height] of SIZES) {
             await visit.page.setViewport({ width, height });
-            for (const { name, state } of states) {
+            for (const [at, { name, state }] of states.entries()) {
               await draw(visit, state);
-              const troubles = [...(axeLooks(language, width) ? await violations(visit) : []), ...(await measured(visit))];
+              const troubles = [...(axeLooks(language, width, at) ? await violations(visit) : []), ...(await measured(visit))];
               found.push(...troubles.map((trouble) => `${name} at ${width} px: ${trouble}`));
               if (SHOTS) await visit.shoot(join(SHOTS, `${page}-${name}-${language}-${scheme}-${width}.png`), !name.includes("shown"));
             }

@@ -5,7 +5,8 @@
  */
 
 const DAY_MS = 86_400_000;
-const day = Number(process.env.VISAVIS_DAY ?? Math.floor(Date.now() / DAY_MS));
+/** Of this run. */
+export const day = Number(process.env.VISAVIS_DAY ?? Math.floor(Date.now() / DAY_MS));
 
 /**
  * What of a list of cases has to wait for another day: reasons for `skip`, by name. A case without a kind is always due.
