@@ -336,7 +336,7 @@ export class Visit {
     return until(`${this.who} receives ${frames} frames and ${packets} audio packets`, async () => {
       const flow = await this.flow();
       return flow.decoded >= before.decoded + frames && flow.packets >= before.packets + packets && flow;
-    }, { why: async () => `${JSON.stringify(await this.flow())} ${await this.tell()}` });
+    }, { every: 100, why: async () => `${JSON.stringify(await this.flow())} ${await this.tell()}` });
   }
 
   /**
