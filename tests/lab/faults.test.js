@@ -77,9 +77,9 @@ describe("faults in mid-call", () => {
     { name: "the server restarts, the call is relayed", bound: 5000, relayed: true, strike: () => restart() },
     { kind: "reload", name: "the patient's page is loaded anew", bound: 3000, strike: ({ patient }) => reload(patient) },
     { kind: "reload", name: "the doctor's page is loaded anew", bound: 3000, strike: ({ doctor }) => reload(doctor) },
-    { kind: "sleep", name: "the doctor's page is frozen for 20 s and thawed", bound: 3000, undrawn: true, strike: ({ doctor }) => freeze(doctor) },
-    { kind: "sleep", name: "the doctor's machine sleeps for 20 s and wakes", bound: 3000, strike: () => sleep(browsers.doctor) },
-    { name: "30 s of total loss at the patient's", bound: 3000, strike: () => loseAll() },
+    { kind: "a long silence", name: "the doctor's page is frozen for 20 s and thawed", bound: 3000, undrawn: true, strike: ({ doctor }) => freeze(doctor) },
+    { kind: "a long silence", name: "the doctor's machine sleeps for 20 s and wakes", bound: 3000, strike: () => sleep(browsers.doctor) },
+    { name: "30 s of total loss at the patient's", kind: "a long silence", bound: 3000, strike: () => loseAll() },
   ];
 
   const later = others(FAULTS);
