@@ -196,5 +196,6 @@ async fn a_socket_that_is_cut_in_the_middle_of_anything_harms_nobody() {
         call.doctor.send(json!({ "type": "refuse", "knock": knock["knock"] })).await;
     }
     call.doctor.describe(2, call.patient_place.incarnation, "still here").await;
-    assert_eq!(call.patient.next().await["description"]["sdp"], "still here");
+    assert_eq!(call.patient.expect("description").await["description"]["sdp"], "still here");
+    assert!(!call.patient.has("gone") && !call.patient.has("error"), "{:?}", call.patient.record());
 }

@@ -136,7 +136,8 @@ async fn a_self_made_certificate_stays_the_same_over_restarts_and_is_its_owners_
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&file), 0o600);
     assert!(server.log().contains("self-made certificate") && server.log().contains("no TURN over TLS"));
-    assert!(server.stdout().contains("https://localhost:"), "{}", server.stdout());
+    // The port may be known from the log before the line on stdout was read.
+    server.until("the address", async || server.stdout().contains("https://localhost:").then_some(())).await;
     let trust = Trust::in_file(&file);
     let before = shown(&server, &trust).await;
     server.restart(Ending::Terminate).await;
