@@ -1,5 +1,5 @@
 /**
- * Sound first (R24): the patient's line gets narrower, in a long run step by step, loses packets at some of the steps, and becomes wide
+ * Sound first (R24): the patient's line gets narrower step by step, loses packets at two of the steps, and becomes wide
  * again. What each side hears is measured by the share of the sound that had to be invented (concealed) because it came
  * late or never; the microphones never pause (lib/speech.js), so none of that is silence. Run by `tests/lab/in-lab`.
  */
@@ -10,7 +10,6 @@ import { after, before, test } from "node:test";
 import de from "../../static/shared/words/de.js";
 import { launch } from "../browser/lib/browser.js";
 import { NAME, meet } from "../browser/lib/meeting.js";
-import { day } from "../browser/lib/turns.js";
 import { until } from "../browser/lib/until.js";
 import { cleanUp } from "../browser/lib/visit.js";
 import { file, routers, skip, startServer } from "./lib/lab.js";
@@ -22,17 +21,16 @@ import { lines } from "./lib/table.js";
 
 /**
  * kbit/s, percent of lost packets, how many percent of the sound may be invented, and whether the pages say whose line it
- * is; where it is not sure that they do, they still say nothing wrong. A plain run takes one of the two that ask most.
+ * is; where it is not sure that they do, they still say nothing wrong.
  * @type {{ rate: number, loss?: number, invented: number, named?: boolean }[]}
  */
-const LADDER = [
+const STEPS = [
   { rate: 2000, invented: 3, named: false },
   { rate: 600, loss: 5, invented: 3, named: true },
   { rate: 300, invented: 3 },
   { rate: 150, loss: 5, invented: 3, named: true },
   { rate: 80, invented: 8, named: true },
 ];
-const STEPS = process.env.VISAVIS_LONG ? LADDER : [LADDER[3 + (day % 2)]];
 /** How sentences about the own line begin. */
 const OWN = "Ihre Leitung ";
 const SETTLING_MS = 12_000;
