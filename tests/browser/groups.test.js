@@ -37,9 +37,9 @@ after(() => cleanUp(server));
 
 /** Who sits where (five pages and more of one Chromium starve its one fake camera); the one in the browser `two` sits there alone and is cut off. @type {{ name: string, kind?: string, camera: boolean, seats: (keyof typeof browsers)[] }[]} */
 const GROUPS = [
-  { name: "three, one of them in Firefox", camera: true, seats: ["one", "two", "firefox"] },
-  { name: "four", kind: "all in Chromium", camera: true, seats: ["one", "two", "one", "one"] },
-  { name: "six", kind: "all in Chromium", camera: true, seats: ["one", "two", "one", "three", "three", "three"] },
+  { name: "three, one of them in Firefox", kind: "with pictures", camera: true, seats: ["one", "two", "firefox"] },
+  { name: "four", kind: "with pictures", camera: true, seats: ["one", "two", "one", "one"] },
+  { name: "six", kind: "with pictures", camera: true, seats: ["one", "two", "one", "three", "three", "three"] },
   { name: "nine with sound alone", camera: false, seats: ["one", "two", "one", "three", "one", "three", "one", "three", "three"] },
 ];
 

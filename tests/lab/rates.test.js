@@ -21,16 +21,17 @@ import { lines } from "./lib/table.js";
 
 /**
  * kbit/s, percent of lost packets, how many percent of the sound may be invented, and whether the pages say whose line it
- * is; where it is not sure that they do, they still say nothing wrong.
+ * is; where it is not sure that they do, they still say nothing wrong. A plain run takes the last two, which no picture outlives.
  * @type {{ rate: number, loss?: number, invented: number, named?: boolean }[]}
  */
-const STEPS = [
+const LADDER = [
   { rate: 2000, invented: 3, named: false },
   { rate: 600, loss: 5, invented: 3, named: true },
   { rate: 300, invented: 3 },
   { rate: 150, loss: 5, invented: 3, named: true },
   { rate: 80, invented: 8, named: true },
 ];
+const STEPS = process.env.VISAVIS_LONG ? LADDER : LADDER.slice(-2);
 /** How sentences about the own line begin. */
 const OWN = "Ihre Leitung ";
 const SETTLING_MS = 12_000;
@@ -81,8 +82,12 @@ test("the sound stays when the line gets narrow, the picture gives way and comes
   await routers.patient.become({ nat: "plain" });
   const widened = performance.now();
   const back = sides.map(async (visit) => {
-    await until(`the ${visit.who} sees a whole picture again`, async () => (await visit.read(count)).height >= 480, { within: BACK_MS, why: () => visit.tell() });
-    assert.deepEqual((await visit.read(sentences)).slice(0, 2), ["", ""]);
+    // A picture that paused keeps its size: it has to move, too.
+    const { frames } = await visit.read(count);
+    await until(`the ${visit.who} sees a whole picture again`, async () => {
+      const now = await visit.read(count);
+      return now.height >= 480 && now.frames > frames && (await visit.read(sentences)).slice(0, 2).join("") === "";
+    }, { within: BACK_MS, why: () => visit.tell() });
     return `${visit.who} ${((performance.now() - widened) / 1000).toFixed(0)} s`;
   });
   console.log(`a wide line again, until a picture of 480 lines is seen: ${(await Promise.all(back)).join(", ")}`);

@@ -330,13 +330,14 @@ export class Visit {
   /**
    * Waits until frames and sound arrive: `frames` more pictures and `packets` more audio packets than now.
    * @param {{ frames?: number, packets?: number }} [more]
+   * @param {{ within?: number }} [options]  in ms
    */
-  async receives({ frames = 6, packets = 20 } = {}) {
+  async receives({ frames = 6, packets = 20 } = {}, { within = 20_000 } = {}) {
     const before = await this.flow();
     return until(`${this.who} receives ${frames} frames and ${packets} audio packets`, async () => {
       const flow = await this.flow();
       return flow.decoded >= before.decoded + frames && flow.packets >= before.packets + packets && flow;
-    }, { every: 100, why: async () => `${JSON.stringify(await this.flow())} ${await this.tell()}` });
+    }, { within, every: 100, why: async () => `${JSON.stringify(await this.flow())} ${await this.tell()}` });
   }
 
   /**

@@ -307,6 +307,7 @@ async fn read(
     record: Arc<Mutex<Vec<Value>>>,
     frozen: CancellationToken,
 ) {
+    let mut present = Present::default();
     loop {
         let message = tokio::select! {
             biased;
@@ -318,6 +319,9 @@ async fn read(
             Some(Ok(Message::Text(text))) => {
                 let message: Value = serde_json::from_str(&text).expect("the broker writes JSON");
                 record.lock().unwrap().push(message.clone());
+                if present.is_told_again(&message) {
+                    continue;
+                }
                 Frame::Text(message)
             }
             Some(Ok(Message::Close(Some(frame)))) => Frame::Closed(frame.code.into()),
@@ -330,5 +334,28 @@ async fn read(
         if closed {
             return;
         }
+    }
+}
+
+/// Who knocks and which doctor is there, as told. Where two come at the same moment, each announces itself and answers the other: the same
+/// is then told twice, and says nothing new.
+#[derive(Default)]
+struct Present(Vec<Value>);
+
+impl Present {
+    fn is_told_again(&mut self, message: &Value) -> bool {
+        match message["type"].as_str() {
+            Some("knock" | "doctor") if self.0.contains(message) => return true,
+            Some("knock" | "doctor") => self.0.push(message.clone()),
+            Some("peer") => {
+                self.0.retain(|told| told["type"] != "knock" || told["seat"] != message["seat"]);
+            }
+            Some("knockGone") => self.0.retain(|told| told["knock"] != message["knock"]),
+            Some("doctorGone") => {
+                self.0.retain(|told| told["type"] != "doctor" || told["seat"] != message["seat"])
+            }
+            _ => {}
+        }
+        false
     }
 }

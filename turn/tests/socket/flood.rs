@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
 use crate::relay::{Relay, Transport};
-use crate::support::spoofed::{Spoofer, all_or_a_tenth, resident};
+use crate::support::spoofed::{Spoofer, all_or_one_in, resident};
 use crate::support::*;
 use crate::workers::{Peer, one_on_each_worker};
 
@@ -32,7 +32,7 @@ fn a_million_forged_datagrams_leave_a_running_relay_as_it_was_and_serving() {
     }
     let mut spoofer = Spoofer::new(honest[0].client());
     let process = relay.pid().to_string();
-    let sources = all_or_a_tenth(100_000);
+    let sources = all_or_one_in(10, 100_000);
     let (mut bytes_out, mut bytes_in, mut answers) = (0, 0, 0);
     let before = resident(&process);
     for group in (0..sources).step_by(AT_ONCE as usize) {

@@ -65,9 +65,9 @@ impl Spoofer {
     }
 }
 
-/// How many of a number that a plain run tries a tenth of: with `VISAVIS_LONG` all.
-pub fn all_or_a_tenth(number: u32) -> u32 {
-    if std::env::var_os("VISAVIS_LONG").is_some() { number } else { number / 10 }
+/// How many of a number that a plain run tries one in so many of: with `VISAVIS_LONG` all.
+pub fn all_or_one_in(share: u32, number: u32) -> u32 {
+    if std::env::var_os("VISAVIS_LONG").is_some() { number } else { number / share }
 }
 
 /// Resident memory of a process, in bytes; `self` for this one.
