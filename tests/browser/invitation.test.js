@@ -16,6 +16,7 @@ import de from "../../static/desk/words/invitation.de.js";
 import { violations } from "./lib/axe.js";
 import { launch } from "./lib/browser.js";
 import { Server } from "./lib/server.js";
+import { axeLooks } from "./lib/states.js";
 import { until } from "./lib/until.js";
 import { Visit, cleanUp, leaveAll } from "./lib/visit.js";
 
@@ -48,9 +49,9 @@ describe("every state of the panel", () => {
       for (const language of ["de", "en"]) {
         for (const width of [1280, 360, 320]) {
           await visit.page.setViewport({ width, height: 800 });
-          for (const { name, panel } of PANELS) {
+          for (const [at, { name, panel }] of PANELS.entries()) {
             await draw(visit, panel, language);
-            const troubles = [...(width === 320 ? [] : await violations(visit)), ...(await measured(visit))];
+            const troubles = [...(axeLooks(language === "de", width, at) ? await violations(visit) : []), ...(await measured(visit))];
             found.push(...troubles.map((trouble) => `${name}, ${language}, ${width} px: ${trouble}`));
             if (SHOTS && width !== 320) await visit.shoot(join(SHOTS, `${name}-${language}-${scheme}-${width}.png`), true);
           }
@@ -205,7 +206,8 @@ describe("the sheet", () => {
         await sheet.page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }, { name: "prefers-reduced-motion", value: "reduce" }]);
         for (const width of [1280, 360, 320]) {
           await sheet.page.setViewport({ width, height: 800 });
-          assert.deepEqual([...(await violations(sheet)), ...(await measured(sheet))], [], `${scheme}, ${width} px`);
+          const broken = axeLooks(scheme === "light", width, 0) ? await violations(sheet) : [];
+          assert.deepEqual([...broken, ...(await measured(sheet))], [], `${scheme}, ${width} px`);
           if (SHOTS) await sheet.shoot(join(SHOTS, `sheet-${name}-${scheme}-${width}.png`), true);
         }
       }

@@ -26,16 +26,16 @@ export function notLookedAt(language, scheme) {
 }
 
 /**
- * Where axe looks, which takes most of all the time: at each state once, in one language wide and in the other narrow, which
- * change places with the next state and the next day; in a long run everywhere.
- * @param {string} language
+ * Where axe looks, which takes most of all the time: at each state once, in one language (or scheme) wide and in the other narrow,
+ * which change places with the next state and the next day; in a long run everywhere.
+ * @param {boolean} isFirst  of the two languages or schemes
  * @param {number} width
  * @param {number} at  the state's place in the list
  */
-export function axeLooks(language, width, at) {
+export function axeLooks(isFirst, width, at) {
   if (process.env.VISAVIS_LONG) return AXE_WIDTHS.includes(width);
-  const isGerman = (at + day) % 2 === 0;
-  return (language === "de") === isGerman && width === AXE_WIDTHS[isGerman ? 0 : 1];
+  const isWide = (at + day) % 2 === 0;
+  return isFirst === isWide && width === AXE_WIDTHS[isWide ? 0 : 1];
 }
 
 const TARGET_PX = 48;
