@@ -352,7 +352,7 @@ impl Present {
             }
             Some("knockGone") => self.0.retain(|told| told["knock"] != message["knock"]),
             Some("doctorGone") => {
-                self.0.retain(|told| told["type"] != "doctor" || told["seat"] != message["seat"])
+                self.0.retain(|told| told["type"] != "doctor" || told["seat"] != message["seat"]);
             }
             _ => {}
         }
