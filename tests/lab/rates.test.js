@@ -21,7 +21,7 @@ import { lines } from "./lib/table.js";
 
 /**
  * kbit/s, percent of lost packets, how many percent of the sound may be invented, and whether the pages say whose line it
- * is; where it is not sure that they do, they still say nothing wrong. A plain run takes the last two, which no picture outlives.
+ * is; where it is not sure that they do, they still say nothing wrong. A plain run takes the last one, which no picture outlives.
  * @type {{ rate: number, loss?: number, invented: number, named?: boolean }[]}
  */
 const LADDER = [
@@ -31,7 +31,7 @@ const LADDER = [
   { rate: 150, loss: 5, invented: 3, named: true },
   { rate: 80, invented: 8, named: true },
 ];
-const STEPS = process.env.VISAVIS_LONG ? LADDER : LADDER.slice(-2);
+const STEPS = process.env.VISAVIS_LONG ? LADDER : LADDER.slice(-1);
 /** How sentences about the own line begin. */
 const OWN = "Ihre Leitung ";
 const SETTLING_MS = 12_000;
