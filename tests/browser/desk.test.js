@@ -58,7 +58,7 @@ test("a whole plan by keyboard: no word of the patient leaves the browser, and e
   for (const body of bodies) for (const secret of [CANARY, "998877", "example.org", ...codes]) assert.ok(!body.includes(String(secret)), body);
   for (const [path, data] of await server.files()) assert.ok(!data.includes(CANARY), path);
 
-  await visit.page.reload();
+  await visit.reload();
   await visit.onScreen("detail");
   await visit.says("#detail-title", `${CANARY} Müller`);
   assert.deepEqual(await visit.read(() => [...document.querySelectorAll("#invitation .code-shown")].map(({ textContent }) => textContent)), codes);
@@ -195,7 +195,7 @@ test("what is planned between the list's answer and the line's first word is not
       Object.assign(window, { __greet: () => send.call(this, data) });
     };
   });
-  await visit.page.reload();
+  await visit.reload();
   await visit.onScreen("list");
   await visit.see("the line is up, and nothing was said yet", () => "__greet" in window);
   await visit.read(async () => (await import(`${location.origin}/desk/api.js`)).call("POST", "consultations", {}));
@@ -212,7 +212,7 @@ test("a plan whose record does not arrive is kept, told, and saved later, even a
   await plan(visit, { name: "Maria Beispiel", date: daysAhead(1), time: "09:00" }, false);
   await visit.says("#unsaved-text", de["list.unsaved.one"]);
   const link = await patientLink(visit);
-  await visit.page.reload();
+  await visit.reload();
   await visit.onScreen("detail");
   await visit.says("#unsaved-text", de["list.unsaved.one"]);
   await visit.says("#detail-title", "Maria Beispiel");
@@ -222,7 +222,7 @@ test("a plan whose record does not arrive is kept, told, and saved later, even a
   broken = false;
   await visit.click("[data-do=saveAgain]");
   await visit.see("it is saved", () => /** @type {HTMLElement} */ (document.querySelector("#unsaved")).hidden);
-  await visit.page.reload();
+  await visit.reload();
   await visit.onScreen("detail");
   await visit.says("#detail-title", "Maria Beispiel");
 });
@@ -233,7 +233,7 @@ test("what was typed is there again after a reload, and a form that was left wai
   await visit.type("#plan-name", "Maria Beispiel");
   await visit.see("it is kept", () => sessionStorage.getItem("visavis.desk.draft"));
   assert.ok(!(await visit.read(() => JSON.stringify({ ...sessionStorage }))).includes("Maria"), "sealed");
-  await visit.page.reload();
+  await visit.reload();
   await visit.onScreen("plan");
   const typed = () => visit.read(() => /** @type {HTMLInputElement} */ (document.querySelector("#plan-name")).value);
   assert.equal(await typed(), "Maria Beispiel");

@@ -310,7 +310,7 @@ test("single letters do what buttons do, not in a field, not in a dialog, and no
   await patient.click("#panel-more .primary");
   await keyboard.press("m");
   await patient.says("#bar [data-device=microphone] .status", de["status.off"]);
-  await patient.page.reload();
+  await patient.reload();
   await patient.onScreen("call");
   await patient.receives({ frames: 1, packets: 1 });
   await keyboard.press("m");

@@ -52,7 +52,7 @@ test("codes alone: both read the same four words, say so, and a reload needs non
     await visit.click("#panel-lock [data-do=panel]");
   }
   for (const visit of [patient, doctor]) {
-    await visit.page.reload();
+    await visit.reload();
     await visit.onScreen("call");
     await Promise.all([doctor, patient].map(checked));
   }

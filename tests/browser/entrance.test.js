@@ -33,7 +33,7 @@ test("a practice is set up with a link that works once, and its first user comes
   const { visit, recovery, link } = await setUp(server, browser, "anfang");
   assert.equal(problem(recovery, RECOVERY_LENGTH), null);
   const sealed = await seal(visit, RECORD);
-  await visit.page.reload();
+  await visit.reload();
   await visit.onScreen("list");
   assert.deepEqual(await open(visit, sealed), RECORD, "after a reload the vault opens by itself");
 
@@ -78,7 +78,7 @@ test("a new colleague gets a workplace by four words, shares the vault, and is w
   await admin.says("#dialog-withdrawUser [data-part=staying]", "Personen: weber. Arbeitsplätze: Empfang, Zimmer 2.");
   await submit(admin);
   await admin.says("#told", practice["people.withdrawn"]);
-  await doctor.page.reload();
+  await doctor.reload();
   await doctor.onScreen("signIn");
   await doctor.says("#signIn-why", entry["entry.ended"]);
   await signIn(doctor, "kollegen", "dr.yilmaz", PASSWORD);
@@ -110,7 +110,7 @@ test("a workplace that is withdrawn gets no next key, and one that is refused no
   await submit(admin);
   await admin.says("#told", practice["workplaces.withdrawn"]);
   assert.deepEqual(await open(admin, sealed), RECORD);
-  await team.page.reload();
+  await team.reload();
   await team.onScreen("signIn");
   await signIn(team, "plaetze", "team", PASSWORD);
   await team.onScreen("refused");
@@ -125,7 +125,7 @@ test("an admin in a new browser releases it there and then", async () => {
   await fill(elsewhere, { "#na-workplace": "Zuhause" });
   await submit(elsewhere);
   await elsewhere.onScreen("waiting");
-  await elsewhere.page.reload();
+  await elsewhere.reload();
   await elsewhere.onScreen("waiting");
   await checkWords(elsewhere, "#waiting-words"); // what follows them moves down when they come
   await fill(elsewhere, { "#release-password": PASSWORD });
@@ -193,7 +193,7 @@ test("an admin gives a forgotten password anew, and the keys with it", async () 
   await press(admin, "reset", "team");
   await submit(admin);
   const initial = String(await takeSecret(admin, "initial"));
-  await team.page.reload();
+  await team.reload();
   await signIn(team, "vergessen", "team", initial);
   await chooseOwn(team, "wieder ein eigener Satz");
   await keepRecoveryKey(team);

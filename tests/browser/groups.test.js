@@ -62,7 +62,7 @@ for (const { name: said, camera, seats } of GROUPS) {
 
     const [doctor, patient, guest] = people;
     await disturb(group, "a reload", guest, async () => {
-      await guest.page.reload();
+      await guest.reload();
       await guest.onScreen("call");
     });
     await guest.sample(every);

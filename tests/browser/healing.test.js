@@ -33,7 +33,7 @@ for (const [at, who] of /** @type {const} */ (["patient", "doctor"]).entries()) 
       const [reloaded, partner] = who === "patient" ? [meeting.patient, meeting.doctor] : [meeting.doctor, meeting.patient];
       await partner.sample();
       const at = Date.now();
-      await reloaded.page.reload();
+      await reloaded.reload();
       await reloaded.onScreen("call");
       await Promise.all([reloaded.receives(), partner.receives()]);
       const first = await reloaded.read(() => /** @type {any} */ (window).__seen.firstFrameAt);
@@ -48,7 +48,7 @@ test("after a reload a muted microphone and a camera that is off stay so, as mea
   await patient.click("#bar [data-device=microphone]");
   await patient.click("#bar [data-device=camera]");
   await staysMute(doctor);
-  await patient.page.reload();
+  await patient.reload();
   await patient.onScreen("call");
   await patient.receives();
   await staysMute(doctor);

@@ -231,7 +231,7 @@ describe("the sheet", () => {
   test("comes back after a reload, and says what to do when it was opened by itself", async () => {
     const visit = await mounted(occasion());
     const sheet = await printed(visit);
-    await sheet.page.reload();
+    await sheet.reload();
     await sheet.visible("#sheet");
     const alone = await Visit.open("sheet", browser, `${server.origin}/desk/sheet.html`);
     await alone.says("#lost", de["invite.sheet.lost"]);

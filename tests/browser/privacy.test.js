@@ -44,7 +44,7 @@ test("a canary name and a canary code typed into the page reach the doctor, and 
   await doctor.admit();
   await Promise.all([doctor.receives(), patient.receives()]);
   await doctor.says(".partner [data-part=name]", CANARY);
-  await patient.page.reload();
+  await patient.reload();
   await Promise.all([doctor.receives(), patient.receives()]);
   await doctor.click("#hangup");
   await patient.onScreen("end");

@@ -86,7 +86,7 @@ test("without a microphone there is no call yet, and after it was plugged in the
   await patient.says("#ready-told", de["ready.told"]);
   assert.equal((await ask("GET", `consultations/${id}`)).readiness.verdict, "red");
 
-  await patient.page.reload();
+  await patient.reload();
   await patient.onScreen("early");
   await patient.read(() => delete (/** @type {any} */ (navigator.mediaDevices).getUserMedia));
   await check(patient);

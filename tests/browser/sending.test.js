@@ -45,7 +45,7 @@ test("the quality is kept over a reload, and no camera is switched on by it", as
   await doctor.says(".partner [data-part=nothing]", de["call.cameraOff"]);
   await choose(patient, "sound");
   await stands(patient);
-  await patient.page.reload();
+  await patient.reload();
   await patient.onScreen("call");
   await patient.says("#call-picture", de["picture.sound"]);
   await patient.receives({ frames: 0, packets: 50 });

@@ -66,7 +66,7 @@ test("what a practice seals is in no request, file, log line, backup or memory o
   const [code, secret] = String(link).split("#")[1].split(".");
   invitation = { link: String(link), secret, code };
   await desk.see("the record is saved", () => /** @type {HTMLElement} */ (document.querySelector("#unsaved")).hidden);
-  await desk.page.reload();
+  await desk.reload();
   await desk.onScreen("detail");
   await desk.see("the page shows the name again", (text) => document.body.textContent?.includes(text), CANARIES.name);
   const patient = await Visit.open("patient", browsers.patient, invitation.link);

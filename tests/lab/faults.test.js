@@ -129,7 +129,7 @@ describe("faults in mid-call", () => {
     await Promise.all(SIDES.map((side) => routers[side].become(plain)));
     const { doctor, patient } = await meet(server, browsers, WHOLE);
     await patient.page.evaluateOnNewDocument(interruptible);
-    await patient.page.reload();
+    await patient.reload();
     await patient.onScreen("call");
     await doctor.receives();
     const at = Date.now();
@@ -178,7 +178,7 @@ describe("faults in mid-call", () => {
   /** @param {Visit} visit */
   async function reload(visit) {
     const at = Date.now();
-    await visit.page.reload();
+    await visit.reload();
     await watchGaps(visit);
     await visit.onScreen("call");
     return at;

@@ -184,11 +184,21 @@ export class Visit {
     return this.see(`${selector} is visible`, (where) => [...document.querySelectorAll(where)].some((element) => element.checkVisibility()), selector);
   }
 
+  /** Loads the page anew, also where it is about to do so by itself. */
+  async reload() {
+    await until(`${this.who} loads the page anew`, async () => Boolean(await this.page.reload()), { why: () => this.tell() });
+  }
+
   /**
-   * Clicks the first visible match in its middle, where it must not be covered.
+   * Clicks the first visible match in its middle, where it must not be covered; once more where it moved away under the mouse.
    * @param {string} selector
    */
   async click(selector) {
+    await until(`${this.who}: the mouse hits ${selector}`, () => this.#hits(selector), { why: () => this.tell() });
+  }
+
+  /** @param {string} selector */
+  async #hits(selector) {
     const point = await this.see(`${selector} can be clicked`, (where) => {
       const target = [...document.querySelectorAll(where)].find((element) => element.checkVisibility());
       if (!target || target.getAttribute("aria-disabled") === "true") return null;
@@ -196,9 +206,17 @@ export class Visit {
       const box = target.getBoundingClientRect();
       const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
       const top = document.elementFromPoint(x, y);
-      return top && (target.contains(top) || top.contains(target)) ? { x, y } : null;
+      if (!top || !(target.contains(top) || top.contains(target))) return null;
+      const page = /** @type {any} */ (window);
+      page.__hit = null;
+      addEventListener("pointerdown", ({ target: met }) => {
+        page.__hit = met instanceof Node && (target.contains(met) || met.contains(target));
+      }, { capture: true, once: true });
+      return { x, y };
     }, selector);
     await this.page.mouse.click(point.x, point.y);
+    // A page that has gone on was hit, and so was one behind a dialog of the browser's.
+    return (await this.read(() => /** @type {any} */ (window).__hit).catch(() => null)) !== false;
   }
 
   /**
