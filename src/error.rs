@@ -5,6 +5,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::store::Failure;
+
 /// An answer that is not a success.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -49,8 +51,8 @@ pub enum Error {
     /// The mail server did not take a message; its own words.
     #[error("The mail server did not take the message: {0}")]
     Mail(String),
-    /// The store did not answer.
-    #[error("The server cannot reach its store at the moment. Try again in a few seconds.")]
+    /// The store did not do it.
+    #[error("{}", of_store(.0))]
     Store(#[from] sqlx::Error),
 }
 
@@ -68,7 +70,7 @@ pub struct Problem {
 }
 
 impl Error {
-    const fn kind(&self) -> (StatusCode, &'static str, &'static str) {
+    fn kind(&self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::Invalid(_) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "The request was not understood")
@@ -85,7 +87,31 @@ impl Error {
             Self::Expired => (StatusCode::GONE, "expired", "Expired"),
             Self::Mail(_) => (StatusCode::BAD_GATEWAY, "mail", "Message not delivered"),
             Self::Revoked => (StatusCode::CONFLICT, "revoked", "Revoked"),
+            Self::Store(cause) if Failure::of(cause) == Failure::Full => {
+                (StatusCode::SERVICE_UNAVAILABLE, "no-space", "No space left")
+            }
             Self::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store", "Store unavailable"),
+        }
+    }
+}
+
+/// What is wrong with the store, what became of the request, and what to do.
+fn of_store(cause: &sqlx::Error) -> &'static str {
+    match Failure::of(cause) {
+        Failure::Full => {
+            "No space is left on the server's disk: this was not saved. Once there is room again, try again; calls go on meanwhile."
+        }
+        Failure::Disk => {
+            "The server's disk reports an error: this may not have been saved. Have the disk looked at, and look whether it is there before you try again."
+        }
+        Failure::Permission => {
+            "The server may not write to its database: this was not saved. Have the rights of the data directory looked at."
+        }
+        Failure::Busy => {
+            "The server's store was busy for too long: this was not saved. Try again in a few seconds."
+        }
+        Failure::Damaged | Failure::Away => {
+            "The server cannot reach its store at the moment: this may not have been saved. Try again in a few seconds."
         }
     }
 }

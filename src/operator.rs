@@ -46,7 +46,7 @@ pub async fn rescue_link(
 ) -> Result<String, Error> {
     let user = store.user_named(&fold(practice), &fold(user)).await?.ok_or(Error::NotFound("user"))?;
     let link = one_time_link(store, public_url, "rescue", Some(&user.id)).await?;
-    note(store, &user.practice, "-", "rescue-link", &user.short).await?;
+    note(store, &user.practice, "-", "rescue-link", &user.short).await;
     Ok(link)
 }
 

@@ -67,7 +67,7 @@ pub async fn change(
         practice.retention_days = days;
     }
     app.store.change_practice(&practice).await?;
-    note(&app.store, &practice.id, &member.user.short, "settings-changed", "").await?;
+    note(&app.store, &practice.id, &member.user.short, "settings-changed", "").await;
     app.desk.tell(&practice.id, Changed::Practice);
     Ok(Json(practice.into()))
 }
@@ -142,7 +142,7 @@ pub async fn export(State(app): State<Arc<App>>, Admin(member): Admin) -> Result
     planned.extend(app.store.planned_list(&practice.id, Which::Past, None, i64::MAX, now).await?);
     let consultations = plan::with_seats(&app, planned).await?;
     let audit = app.store.audit(&practice.id, None, i64::MAX).await?.into_iter().map(view).collect();
-    note(&app.store, &practice.id, &member.user.short, "exported", "").await?;
+    note(&app.store, &practice.id, &member.user.short, "exported", "").await;
     Ok(Json(Export { practice: practice.into(), consultations, audit }))
 }
 

@@ -62,7 +62,7 @@ pub async fn password(
     prove(&app, address, &member, body.by, body.secret).await?;
     let hash = password::hash(&app.desk.hashing, body.new_secret).await;
     app.store.change_password(&member.user.id, &hash, &body.by_password, &member.session.id).await?;
-    note(&app.store, &member.practice.id, &member.user.short, "password-changed", "").await?;
+    note(&app.store, &member.practice.id, &member.user.short, "password-changed", "").await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -98,7 +98,7 @@ pub async fn recovery(
     prove(&app, address, &member, By::Password, body.secret).await?;
     let hash = password::hash(&app.desk.hashing, body.recovery_secret).await;
     app.store.change_recovery(&member.user.id, &hash, &body.by_recovery).await?;
-    note(&app.store, &member.practice.id, &member.user.short, "recovery-changed", "").await?;
+    note(&app.store, &member.practice.id, &member.user.short, "recovery-changed", "").await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -173,7 +173,7 @@ pub async fn end_session(
     if !app.store.end_session(&member.practice.id, user, &id).await? {
         return Err(Error::NotFound("session"));
     }
-    note(&app.store, &member.practice.id, &member.user.short, what, "").await?;
+    note(&app.store, &member.practice.id, &member.user.short, what, "").await;
     app.desk.tell_sessions(&member.practice.id);
     Ok(StatusCode::NO_CONTENT)
 }

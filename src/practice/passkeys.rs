@@ -178,7 +178,7 @@ pub async fn register_finish(
         used_at: None,
     };
     app.store.create_passkey(&member.user.id, &stored).await?;
-    note(&app.store, &member.practice.id, &member.user.short, "passkey-added", &stored.name).await?;
+    note(&app.store, &member.practice.id, &member.user.short, "passkey-added", &stored.name).await;
     Ok((StatusCode::CREATED, Json(PasskeyView::from(stored))))
 }
 
@@ -196,7 +196,7 @@ pub async fn remove(
     if !app.store.delete_passkey(&member.user.id, &id).await? {
         return Err(Error::NotFound("passkey"));
     }
-    note(&app.store, &member.practice.id, &member.user.short, "passkey-removed", "").await?;
+    note(&app.store, &member.practice.id, &member.user.short, "passkey-removed", "").await;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -301,7 +301,7 @@ pub async fn change(
         ));
     }
     if change.window.is_some() {
-        note(&app.store, &member.practice.id, &member.user.short, "consultation-moved", &id).await?;
+        note(&app.store, &member.practice.id, &member.user.short, "consultation-moved", &id).await;
     }
     app.desk.tell(&member.practice.id, Changed::Consultation { id: id.clone() });
     let note = start.and_then(|(_, local)| local_note(local));
@@ -407,13 +407,13 @@ pub async fn mail(
         MailError::Invalid(text) => Error::Invalid(text.to_owned()),
         MailError::Server(text) => Error::Mail(text),
     })?;
-    note(&app.store, &member.practice.id, &member.user.short, "mail-sent", &id).await?;
+    note(&app.store, &member.practice.id, &member.user.short, "mail-sent", &id).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Notes what was done to a consultation, and lets the practice's desks read it anew.
 pub async fn told(app: &App, member: &Member, what: &str, id: &str) -> Result<(), Error> {
-    note(&app.store, &member.practice.id, &member.user.short, what, id).await?;
+    note(&app.store, &member.practice.id, &member.user.short, what, id).await;
     app.desk.tell(&member.practice.id, Changed::Consultation { id: id.to_owned() });
     Ok(())
 }

@@ -142,7 +142,7 @@ pub async fn begin(
     app.store
         .begin_session(names.each_ref().map(String::as_str), workplace_id, now.timestamp_millis(), expires_at)
         .await?;
-    note(&app.store, &user.practice, &user.short, what, workplace_id.unwrap_or_default()).await?;
+    note(&app.store, &user.practice, &user.short, what, workplace_id.unwrap_or_default()).await;
     let member = Member::of_token(app, &token).await?;
     Ok(Signed { token: Some(token), ..view(app, member).await? })
 }

@@ -103,7 +103,7 @@ pub async fn create(
         used_at: None,
     };
     app.store.create_api_token(&token, &token_hash(&secret)).await?;
-    note(&app.store, &member.practice.id, &member.user.short, "token-made", &token.name).await?;
+    note(&app.store, &member.practice.id, &member.user.short, "token-made", &token.name).await;
     Ok((StatusCode::CREATED, Json(view(token, Some(secret)))))
 }
 
@@ -121,6 +121,6 @@ pub async fn remove(
     if !app.store.delete_api_token(&member.practice.id, &id).await? {
         return Err(Error::NotFound("token"));
     }
-    note(&app.store, &member.practice.id, &member.user.short, "token-withdrawn", &id).await?;
+    note(&app.store, &member.practice.id, &member.user.short, "token-withdrawn", &id).await;
     Ok(StatusCode::NO_CONTENT)
 }

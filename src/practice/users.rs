@@ -281,7 +281,7 @@ async fn find(app: &App, member: &Member, id: &str) -> Result<User, Error> {
 }
 
 async fn told(app: &App, member: &Member, what: &str, about: &str) -> Result<(), Error> {
-    note(&app.store, &member.practice.id, &member.user.short, what, about).await?;
+    note(&app.store, &member.practice.id, &member.user.short, what, about).await;
     app.desk.tell(&member.practice.id, Changed::Users);
     Ok(())
 }

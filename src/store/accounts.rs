@@ -164,7 +164,7 @@ impl Store {
         keys: &[KeyFor],
         now: i64,
     ) -> Result<bool, sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         lock(&mut transaction, practice).await?;
         let sql = "INSERT INTO users (id, practice, short, role, password_hash, recovery_hash, public_key, by_password, by_recovery, must_change, created_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (practice, short) DO NOTHING";
@@ -197,7 +197,7 @@ impl Store {
         credentials: &Credentials<'_>,
         keys: &[KeyFor],
     ) -> Result<(), sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let sql = "UPDATE users SET password_hash = $1, recovery_hash = $2, public_key = $3, by_password = $4, by_recovery = $5, must_change = $6 \
              WHERE id = $7";
         sqlx::query(sql)
@@ -226,7 +226,7 @@ impl Store {
         by_password: &str,
         session: &str,
     ) -> Result<(), sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         sqlx::query("UPDATE users SET password_hash = $1, by_password = $2, must_change = 0 WHERE id = $3")
             .bind(password_hash)
             .bind(by_password)
@@ -259,7 +259,7 @@ impl Store {
 
     /// Another role; `false` where that would leave the practice without an admin.
     pub async fn change_role(&self, practice: &str, id: &str, role: &str) -> Result<bool, sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         lock(&mut transaction, practice).await?;
         let sql = "UPDATE users SET role = $1 WHERE id = $2 AND practice = $3 \
              AND ($4 IN ('admin', 'head') OR EXISTS (SELECT 1 FROM users o WHERE o.practice = $5 AND o.role IN ('admin', 'head') AND o.id <> $6))";

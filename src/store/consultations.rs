@@ -110,7 +110,7 @@ const CONSULTATION: &str =
 impl Store {
     /// Writes a consultation with its seats and their codes: all or nothing.
     pub async fn create(&self, plan: &NewPlan<'_>, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let sql = "INSERT INTO consultations (id, opens_at, starts_at, expires_at, created_at, relayed_only, practice, duration_minutes, language, created_by) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
         sqlx::query(sql)
@@ -203,7 +203,7 @@ impl Store {
         code_hash: &str,
         now: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         sqlx::query(
             "UPDATE codes SET revoked_at = $1 WHERE consultation = $2 AND seat = $3 AND revoked_at IS NULL",
         )

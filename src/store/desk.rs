@@ -203,7 +203,7 @@ impl Store {
 
     /// Adds a seat under the lowest number that is free, where a seat without a code counts as free; `None` where all `most` are in use.
     pub async fn add_seat(&self, id: &str, seat: &NewSeat, most: i64) -> Result<Option<i64>, sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         // Two who add at once come one after the other.
         sqlx::query("UPDATE consultations SET revision = revision + 1 WHERE id = $1")
             .bind(id)
@@ -228,7 +228,7 @@ impl Store {
 
     /// Takes all codes of a seat away; `false` where it is a doctor's, or the last besides.
     pub async fn remove_seat(&self, id: &str, seat: u8, now: i64) -> Result<bool, sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         sqlx::query("UPDATE consultations SET revision = revision + 1 WHERE id = $1")
             .bind(id)
             .execute(&mut *transaction)

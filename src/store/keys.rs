@@ -84,7 +84,7 @@ impl Store {
 
     /// Adds versions that a user does not hold yet.
     pub async fn add_user_keys(&self, user: &str, keys: &[KeyFor]) -> Result<(), sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         write_keys(&mut transaction, Holder::User, user, keys).await?;
         transaction.commit().await
     }
@@ -98,7 +98,7 @@ impl Store {
         id: &str,
         rotation: &Rotation,
     ) -> Result<bool, sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let Some(version) = lock(&mut transaction, practice).await? else { return Ok(false) };
         let sql = format!("DELETE FROM {} WHERE practice = $1 AND id = $2", holder.table());
         sqlx::query(sqlx::AssertSqlSafe(sql)).bind(practice).bind(id).execute(&mut *transaction).await?;

@@ -5,9 +5,12 @@
 mod accounts;
 mod consultations;
 mod desk;
+mod failure;
 mod keys;
 mod records;
 mod sessions;
+#[cfg(test)]
+mod tests;
 mod workplaces;
 
 use std::path::Path;
@@ -15,11 +18,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeZone, Utc};
 use sqlx::any::{AnyPoolOptions, AnyRow};
-use sqlx::{AnyConnection, AnyPool, Connection, Executor, Row};
+use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Row, Transaction};
+use std::sync::Arc;
+use tokio::sync::Mutex;
 
 pub use accounts::{Credentials, Practice, User};
 pub use consultations::{Claim, Consultation, Found, NewPlan, NewSeat, Seat};
 pub use desk::{Change, Cursor, Planned, Which};
+pub use failure::Failure;
 pub use keys::{Holder, KeyFor, Rotation};
 pub use records::{ApiToken, AuditLine, StoredPasskey};
 pub use sessions::Session;
@@ -30,6 +36,8 @@ pub use workplaces::Workplace;
 pub struct Store {
     pool: AnyPool,
     is_sqlite: bool,
+    /// Stays open as long as the store: with the last connection SQLite would delete its log of changes, and on a full disk make no other.
+    keeper: Arc<Mutex<Option<AnyConnection>>>,
 }
 
 impl Store {
@@ -37,29 +45,18 @@ impl Store {
     pub async fn open(url: &str) -> Result<Self, sqlx::Error> {
         sqlx::any::install_default_drivers();
         let is_sqlite = url.starts_with("sqlite:");
-        if is_sqlite {
-            // A pool would try a damaged file again and again until its deadline.
-            let mut first = AnyConnection::connect(url).await?;
-            first.execute("PRAGMA schema_version").await?;
-            first.close().await?;
-        }
+        let keeper = if is_sqlite { Some(keeper(url).await?) } else { None };
         let pool = AnyPoolOptions::new()
             .max_connections(8)
             .acquire_timeout(Duration::from_secs(5))
             .after_connect(move |connection, _| {
-                Box::pin(async move {
-                    if is_sqlite {
-                        // FULL: a code once shown survives a power cut.
-                        let pragmas = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;";
-                        connection.execute(pragmas).await?;
-                    }
-                    Ok(())
-                })
+                Box::pin(async move { if is_sqlite { prepare(connection).await } else { Ok(()) } })
             })
+            .after_release(|connection, _| Box::pin(is_whole(connection)))
             .connect(url)
             .await?;
         sqlx::migrate!().run(&pool).await?;
-        Ok(Self { pool, is_sqlite })
+        Ok(Self { pool, is_sqlite, keeper: Arc::new(Mutex::new(keeper)) })
     }
 
     /// Opens the embedded database in the data directory.
@@ -83,7 +80,40 @@ impl Store {
     /// Finishes what runs and closes the database.
     pub async fn close(&self) {
         self.pool.close().await;
+        if let Some(keeper) = self.keeper.lock().await.take() {
+            let _ = keeper.close().await;
+        }
     }
+
+    /// A transaction, never a savepoint inside another one: with a statement of its own, sqlx refuses that. In SQLite it may write from the
+    /// beginning, so that nobody comes between its first look and its change.
+    async fn begin(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
+        self.pool.begin_with(if self.is_sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" }).await
+    }
+}
+
+/// The first connection to an embedded database. A pool would try a damaged file again and again until its deadline.
+async fn keeper(url: &str) -> Result<AnyConnection, sqlx::Error> {
+    let mut keeper = AnyConnection::connect(url).await?;
+    prepare(&mut keeper).await?;
+    // Reading opens the log of changes.
+    keeper.execute("SELECT count(*) FROM sqlite_schema").await?;
+    Ok(keeper)
+}
+
+/// Settings of a connection to SQLite.
+async fn prepare(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    // FULL: a code once shown survives a power cut.
+    let pragmas = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;";
+    connection.execute(pragmas).await.map(drop)
+}
+
+/// Whether a connection may go back to the pool. Where SQLite has rolled back by itself (full disk, I/O error), sqlx's own ROLLBACK fails and
+/// its count of transactions stays off by one: the next `begin` would be a savepoint in a transaction that nobody commits, and whatever
+/// it acknowledges would be lost. The rollback of a dropped transaction is still queued when this is asked; the ping comes after it.
+async fn is_whole(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// The URL of the embedded database; the path is percent-encoded, since it may hold any character.

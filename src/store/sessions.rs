@@ -37,7 +37,7 @@ impl Store {
         now: i64,
         expires_at: i64,
     ) -> Result<(), sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let sql = "INSERT INTO sessions (hash, id, user_id, workplace_id, created_at, seen_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
         sqlx::query(sql)
             .bind(hash)
@@ -147,7 +147,7 @@ impl Store {
         user: Option<&str>,
         expires_at: i64,
     ) -> Result<(), sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         sqlx::query("DELETE FROM links WHERE purpose = $1 AND (purpose = 'first' OR user_id = $2)")
             .bind(purpose)
             .bind(user.unwrap_or_default())

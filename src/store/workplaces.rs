@@ -39,7 +39,7 @@ impl Store {
         workplace: &Workplace,
         token_hash: &str,
     ) -> Result<bool, sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         lock(&mut transaction, &workplace.practice).await?;
         let waiting: i64 =
             sqlx::query_scalar("SELECT COUNT(*) FROM workplaces WHERE practice = $1 AND released_at IS NULL")
@@ -114,7 +114,7 @@ impl Store {
         keys: &[KeyFor],
         now: i64,
     ) -> Result<bool, sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let newest = lock(&mut transaction, practice).await?;
         if !keys.iter().any(|key| Some(key.version) == newest) {
             return Ok(false);

@@ -97,6 +97,7 @@ test("a_refusal_is_said_as_the_form_knows_it_or_as_every_page_does", () => {
   assert.equal(sentenceOf(many, { "too-many": "entry.tooMany" }).key, "entry.tooMany");
   assert.equal(sentenceOf(new Problem(422, "invalid", "name: so nicht", null)).key, "trouble.refused");
   assert.equal(sentenceOf(new Problem(503, "store", "", null)).key, "trouble.server");
+  assert.equal(sentenceOf(new Problem(503, "no-space", "", null)).key, "trouble.noSpace");
   assert.equal(sentenceOf(new TypeError("unforeseen")).key, "trouble.server");
 });
 

@@ -11,3 +11,4 @@ mod postgres;
 mod practice;
 mod privacy;
 mod signaling;
+mod store;

@@ -152,6 +152,7 @@ export const STATES = [
   { name: "plan-stale", state: stale },
   { name: "plan-locked", state: walk(full, { type: "change", id: "h" }, { type: "go", screen: "plan", id: "h" }) },
   { name: "plan-failed", state: walk(planning, { type: "failed", key: "trouble.server" }) },
+  { name: "plan-no-space", state: walk(planning, { type: "failed", key: "trouble.noSpace" }) },
 ];
 
 /** @param {string} id */

@@ -45,6 +45,7 @@ export default {
 
   "trouble.network": "Der Server antwortet nicht. Bitte prüfen Sie die Verbindung und versuchen Sie es noch einmal.",
   "trouble.server": "Beim Server ging etwas schief. Bitte versuchen Sie es gleich noch einmal.",
+  "trouble.noSpace": "Auf dem Server ist kein Platz mehr, deshalb wurde das nicht gespeichert. Laufende Gespräche gehen weiter. Bitte sagen Sie der Technik Bescheid.",
   "trouble.refused": "Das hat der Server abgelehnt: {detail}",
   "trouble.tooMany": "Das waren viele Versuche. Bitte warten Sie {minutes} Minuten.",
   "trouble.role": "Dafür hat Ihre Rolle kein Recht. Bitte fragen Sie die Verwaltung Ihrer Praxis.",

@@ -45,6 +45,7 @@ export default {
 
   "trouble.network": "The server does not answer. Please check the connection and try again.",
   "trouble.server": "Something went wrong on the server. Please try again in a moment.",
+  "trouble.noSpace": "There is no space left on the server, so this was not saved. Running calls go on. Please tell your IT.",
   "trouble.refused": "The server refused that: {detail}",
   "trouble.tooMany": "These were many attempts. Please wait {minutes} minutes.",
   "trouble.role": "Your role has no right to do that. Please ask your practice's administration.",

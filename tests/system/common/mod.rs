@@ -3,13 +3,14 @@
 
 pub mod codes;
 pub mod desk;
+pub mod disk;
 pub mod page;
 pub mod tls;
 pub mod turn;
 pub mod walk;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,6 +21,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
+use disk::SmallDisk;
 pub use page::Page;
 use tls::Trust;
 
@@ -34,7 +36,7 @@ pub struct Server {
     /// Flags besides data directory and port.
     flags: Vec<String>,
     environment: Vec<(String, String)>,
-    home: TempDir,
+    home: Home,
     /// TCP and UDP.
     pub port: u16,
     log: Arc<Mutex<String>>,
@@ -42,6 +44,12 @@ pub struct Server {
     http: reqwest::Client,
     /// Whom clients believe, where the server speaks TLS.
     trust: Option<Trust>,
+}
+
+/// Where a server's files are.
+enum Home {
+    Directory(TempDir),
+    Disk(Box<SmallDisk>),
 }
 
 /// A client's connection, with or without TLS.
@@ -65,10 +73,24 @@ impl Server {
     /// The same for a server that speaks TLS: its clients believe this authority alone.
     pub async fn start_trusting(trust: Option<Trust>, flags: &[&str], environment: &[(&str, &str)]) -> Self {
         let home = tempfile::Builder::new().prefix("visavis-test-").tempdir().unwrap();
+        Self::start_at(Home::Directory(home), trust, flags, environment).await
+    }
+
+    /// The same with its data directory on a small disk.
+    pub async fn start_on(disk: SmallDisk) -> Self {
+        Self::start_at(Home::Disk(Box::new(disk)), None, &[], &[]).await
+    }
+
+    async fn start_at(
+        home: Home,
+        trust: Option<Trust>,
+        flags: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let flags: Vec<String> = flags.iter().map(ToString::to_string).collect();
         let environment: Vec<_> = environment.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
         let (log, stdout) = <(Arc<Mutex<String>>, Arc<Mutex<String>>)>::default();
-        let (child, port) = spawn(home.path(), &flags, &environment, &log, &stdout).await;
+        let (child, port) = spawn(&home, &flags, &environment, &log, &stdout).await;
         let http = tls::http_client(trust.as_ref(), &[b"http/1.1"]);
         Self { child, flags, environment, home, port, log, stdout, http, trust }
     }
@@ -90,14 +112,14 @@ impl Server {
     pub async fn restart(&mut self, how: Ending) {
         self.end(how).await;
         (self.child, self.port) =
-            spawn(self.home.path(), &self.flags, &self.environment, &self.log, &self.stdout).await;
+            spawn(&self.home, &self.flags, &self.environment, &self.log, &self.stdout).await;
     }
 
     /// Starts again where the process was ended.
     pub async fn restart_if_ended(&mut self) {
         if self.child.try_wait().unwrap().is_some() {
             (self.child, self.port) =
-                spawn(self.home.path(), &self.flags, &self.environment, &self.log, &self.stdout).await;
+                spawn(&self.home, &self.flags, &self.environment, &self.log, &self.stdout).await;
         }
     }
 
@@ -112,7 +134,18 @@ impl Server {
 
     /// The data directory.
     pub fn data_dir(&self) -> PathBuf {
-        self.home.path().join("data")
+        match &self.home {
+            Home::Directory(home) => home.path().join("data"),
+            Home::Disk(disk) => disk.outside().join("data"),
+        }
+    }
+
+    /// The disk that it was started on.
+    pub fn disk(&self) -> &SmallDisk {
+        match &self.home {
+            Home::Disk(disk) => disk,
+            Home::Directory(_) => panic!("this server is on no disk of its own"),
+        }
     }
 
     /// What the process wrote to stderr so far, over all its starts.
@@ -280,7 +313,10 @@ pub async fn cli(arguments: &[&str]) -> Output {
 
 /// The binary, killed when dropped.
 pub fn command() -> Command {
-    let mut command = Command::new(BINARY);
+    without_settings(Command::new(BINARY))
+}
+
+fn without_settings(mut command: Command) -> Command {
     std::env::vars().filter(|(key, _)| key.starts_with("VISAVIS_")).for_each(|(key, _)| {
         command.env_remove(key);
     });
@@ -317,13 +353,16 @@ pub async fn within<F: Future>(what: &str, future: F) -> F::Output {
 }
 
 async fn spawn(
-    home: &Path,
+    home: &Home,
     flags: &[String],
     environment: &[(String, String)],
     log: &Arc<Mutex<String>>,
     stdout: &Arc<Mutex<String>>,
 ) -> (Child, u16) {
-    let mut command = command();
+    let (mut command, home) = match home {
+        Home::Directory(home) => (command(), home.path()),
+        Home::Disk(disk) => (disk.command(), disk.inside()),
+    };
     command.args(["--data-dir", home.join("data").to_str().unwrap(), "--listen", "127.0.0.1:0"]).args(flags);
     command.envs(environment.iter().cloned()).stdin(Stdio::null());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
