@@ -1,8 +1,6 @@
 //! The server's own secrets: one key file, from which every other key is derived; made at first start, mode 0600 (R36, R58).
 
-use std::fs::OpenOptions;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -10,17 +8,44 @@ use hmac::{Hmac, KeyInit, Mac};
 use rand::Rng;
 use sha2::{Digest, Sha256};
 
+use crate::secret_file;
+
+/// 32 bytes as base64url without padding.
+const KEY_CHARACTERS: usize = 43;
+
 /// 32 random bytes; what leaves is only ever an HMAC-SHA-256 under them, with a label that keeps the uses apart.
 pub struct Keys([u8; 32]);
 
-impl Keys {
-    /// Reads the key at `path`, or makes one there.
-    pub fn load(path: &Path) -> io::Result<Self> {
-        let text = read_or_create(path)?;
-        let key = URL_SAFE_NO_PAD.decode(text.trim()).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-        key.map(Self).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidData, "it does not hold 43 base64url characters")
+/// What stands in a key's file.
+pub enum KeyFile {
+    /// A key.
+    Whole(Keys),
+    /// Nothing, or the beginning of a key: a first start did not get further.
+    Unfinished,
+    /// Something else, that is not ours to overwrite.
+    Damaged,
+}
+
+impl KeyFile {
+    /// Looks into the file at `path`.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let Some(text) = secret_file::read(path)? else { return Ok(Self::Unfinished) };
+        let key = URL_SAFE_NO_PAD.decode(&text).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+        let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        Ok(match key {
+            Some(key) => Self::Whole(Keys(key)),
+            None if text.len() < KEY_CHARACTERS && text.bytes().all(is_base64url) => Self::Unfinished,
+            None => Self::Damaged,
         })
+    }
+}
+
+impl Keys {
+    /// Makes a new key and keeps it at `path`.
+    pub fn make(path: &Path) -> io::Result<Self> {
+        let key = random_256();
+        secret_file::write(path, URL_SAFE_NO_PAD.encode(key).as_bytes())?;
+        Ok(Self(key))
     }
 
     /// What stands in the store for an access code: keyed, so that a stolen database cannot be searched for codes (R36).
@@ -74,22 +99,18 @@ pub fn knock_label(consultation: &str, seat: u8, device: &str) -> String {
     URL_SAFE_NO_PAD.encode(&Sha256::digest(format!("{consultation}|{seat}|{device}"))[..12])
 }
 
-/// Reads a secret file, or writes 256 fresh bits into it with mode 0600.
-pub fn read_or_create(path: &Path) -> io::Result<String> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(mut file) => {
-            let mut bytes = [0; 32];
-            rand::rng().fill_bytes(&mut bytes);
-            let text = URL_SAFE_NO_PAD.encode(bytes);
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            Ok(text)
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let mut text = String::new();
-            OpenOptions::new().read(true).open(path)?.read_to_string(&mut text)?;
-            Ok(text)
-        }
-        Err(error) => Err(error),
+/// The text of the secret file at `path`; where there is none, or an empty one, 256 fresh bits as base64url.
+pub fn read_or_make(path: &Path) -> io::Result<String> {
+    if let Some(text) = secret_file::read(path)? {
+        return Ok(text);
     }
+    let text = URL_SAFE_NO_PAD.encode(random_256());
+    secret_file::write(path, text.as_bytes())?;
+    Ok(text)
+}
+
+fn random_256() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    rand::rng().fill_bytes(&mut bytes);
+    bytes
 }

@@ -144,10 +144,10 @@ impl Door {
         let data_dir = DataDir::open(&config.data_dir)?.ok_or_else(|| {
             Refusal(format!("Another visavis uses the directory {} and does not answer. Wait until it has started, or stop it.", config.data_dir.display()))
         })?;
-        let secrets = Box::new(Secrets::load(config)?);
         let port = if config.listen.port() == 0 { 8080 } else { config.listen.port() };
         let public_url = config.public_url(port);
         let store = open_store(config).await?;
+        let secrets = Box::new(Secrets::load(config, &store).await?);
         Ok(Self::Store { store, secrets, public_url, config: Box::new(config.clone()), _data_dir: data_dir })
     }
 

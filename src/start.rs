@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,12 +15,12 @@ use crate::config::{Config, is_secure_context};
 use crate::consultation::{Issued, NewConsultation, Planner};
 use crate::ice::{self, TlsEnd};
 use crate::invitation::Mailer;
-use crate::keys::{Keys, read_or_create};
+use crate::keys::{KeyFile, Keys, read_or_make};
 use crate::listener::{self, Entrance};
 use crate::ports::Ports;
-use crate::store::Store;
+use crate::store::{Failure, Store};
 use crate::tls::Tls;
-use crate::{App, http, operator, retention};
+use crate::{App, disk, http, operator, retention, secret_file};
 
 /// A start that cannot be: one sentence for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +53,6 @@ pub async fn start(config: Config) -> Result<Running, Refusal> {
             config.data_dir.display()
         ))
     })?;
-    let secrets = Secrets::load(&config)?;
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "the number of open connections stays as the system limits it");
     }
@@ -61,11 +61,9 @@ pub async fn start(config: Config) -> Result<Running, Refusal> {
     let ports = Ports::bind(config.listen, config.turn_listen, config.workers())?;
     let address = ports.address;
     let store = open_store(&config).await?;
+    let secrets = Secrets::load(&config, &store).await?;
     if config.database_url_file.is_none() {
-        store
-            .release_all()
-            .await
-            .map_err(|error| refuse(format!("The database does not take changes: {error}.")))?;
+        store.release_all().await.map_err(|error| no_store(&config, &error))?;
     }
     let settings = visavis_turn::Settings::new("visavis", &secrets.keys.relay_secret());
     let relay = visavis_turn::Relay::start(settings, ports.relay)
@@ -125,8 +123,7 @@ impl Running {
             let link = operator::one_time_link(&app.store, &app.public_url, "first", None).await?;
             Ok(Some(link))
         };
-        link.await
-            .map_err(|error: sqlx::Error| refuse(format!("The database does not take changes: {error}.")))
+        link.await.map_err(|error: sqlx::Error| no_store(&app.config, &error))
     }
 
     /// Says "come back soon" to every page, finishes what runs, and closes the store. Calls on a direct path go on.
@@ -148,50 +145,72 @@ impl Running {
 impl DataDir {
     /// Makes the directory if it is missing and locks it; `None` where another process holds it.
     pub(crate) fn open(path: &Path) -> Result<Option<Self>, Refusal> {
-        let unwritable = |error: io::Error| {
-            refuse(format!(
-                "The directory {} cannot be written ({error}). Make it writable, or choose another with --data-dir.",
-                path.display()
-            ))
+        let unusable = |path: &Path, error: &io::Error| {
+            let what = format!("{} cannot be written ({error})", path.display());
+            refuse(format!("{what}. {}, or choose another directory with --data-dir.", secret_file::mend(path, error)))
         };
-        make_private(path).map_err(unwritable)?;
+        make_directory(path).map_err(|error| unusable(path, &error))?;
+        let lock_path = path.join("visavis.lock");
         let lock = File::options()
             .create(true)
             .truncate(false)
             .write(true)
-            .open(path.join("visavis.lock"))
-            .map_err(unwritable)?;
+            .mode(secret_file::PRIVATE)
+            .open(&lock_path)
+            .map_err(|error| unusable(&lock_path, &error))?;
+        secret_file::make_private(&lock_path);
         match lock.try_lock() {
             Ok(()) => Ok(Some(Self { _lock: lock })),
             Err(fs::TryLockError::WouldBlock) => Ok(None),
-            Err(fs::TryLockError::Error(error)) => Err(unwritable(error)),
+            Err(fs::TryLockError::Error(error)) => Err(unusable(&lock_path, &error)),
         }
     }
 }
 
-fn make_private(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+fn make_directory(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    let mode = fs::metadata(path)?.permissions().mode() & 0o777;
+    if mode & 0o022 != 0 {
+        let mode = format!("{mode:04o}");
+        tracing::warn!(directory = %path.display(), mode, "others on this machine may replace what is in the data directory: set its mode to 0700");
+    }
+    Ok(())
 }
 
 impl Secrets {
-    pub(crate) fn load(config: &Config) -> Result<Self, Refusal> {
-        let unreadable = |path: &Path, error: &io::Error| {
-            refuse(format!(
-                "The secret file {} cannot be used: {error}. Restore it from a backup.",
-                path.display()
-            ))
+    /// The secrets that belong to the store. What is missing is made, except the key to what the store already holds.
+    pub(crate) async fn load(config: &Config, store: &Store) -> Result<Self, Refusal> {
+        let unusable = |path: &Path, error: &io::Error| {
+            let mend = secret_file::mend(path, error);
+            refuse(format!("The secret file {} cannot be used ({error}). {mend}.", path.display()))
         };
         let (key_path, token_path) = (config.key_path(), config.operator_token_path());
-        let keys = Keys::load(&key_path).map_err(|error| unreadable(&key_path, &error))?;
-        let token = read_or_create(&token_path).map_err(|error| unreadable(&token_path, &error))?;
-        let operator_token = token.trim().to_owned();
+        let file = KeyFile::read(&key_path).map_err(|error| unusable(&key_path, &error))?;
+        let is_filled = store.is_filled().await.map_err(|error| no_store(config, &error))?;
+        let shown = key_path.display();
+        let keys = match file {
+            KeyFile::Whole(keys) => keys,
+            KeyFile::Unfinished | KeyFile::Damaged if is_filled => {
+                return Err(refuse(format!(
+                    "The key {shown} is missing or damaged, and only it opens the codes and sign-ins that the database holds. Put it back from where you keep it; without it start in an empty directory, with an empty database."
+                )));
+            }
+            KeyFile::Unfinished => Keys::make(&key_path).map_err(|error| unusable(&key_path, &error))?,
+            KeyFile::Damaged => {
+                return Err(refuse(format!(
+                    "The key {shown} does not hold 43 base64url characters. The database holds nothing yet: delete the file, and the next start makes a new key."
+                )));
+            }
+        };
+        let operator_token = read_or_make(&token_path).map_err(|error| unusable(&token_path, &error))?;
         if operator_token.len() < 22 {
             return Err(refuse(format!(
                 "The operator's token in {} is shorter than 22 characters. Delete the file, and the next start makes a new one.",
                 token_path.display()
             )));
         }
+        secret_file::warn_if_open(&key_path);
+        secret_file::warn_if_open(&token_path);
         Ok(Self { keys, operator_token })
     }
 }
@@ -199,25 +218,64 @@ impl Secrets {
 /// The store that the configuration names.
 pub(crate) async fn open_store(config: &Config) -> Result<Store, Refusal> {
     let opened = match &config.database_url_file {
-        None => Store::open_embedded(&config.data_dir).await,
+        None => {
+            keep_database_private(&config.data_dir)?;
+            Store::open_embedded(&config.data_dir).await
+        }
         Some(path) => {
             let url = fs::read_to_string(path)
                 .map_err(|error| refuse(format!("The file {} cannot be read: {error}.", path.display())))?;
             Store::open(url.trim()).await
         }
     };
-    opened.map_err(|error| {
-        let mend = match config.database_url_file {
-            None => "Restore visavis.db in the data directory from a backup",
-            Some(_) => "Look whether PostgreSQL runs and whether the URL is right",
+    opened.map_err(|error| no_store(config, &error))
+}
+
+/// SQLite makes its files with the rights that the database has, and the database with those that the system leaves.
+fn keep_database_private(data_dir: &Path) -> Result<(), Refusal> {
+    let path = data_dir.join("visavis.db");
+    let made = File::options().create(true).append(true).mode(secret_file::PRIVATE).open(&path);
+    made.map_err(|error| {
+        let mend = secret_file::mend(&path, &error);
+        refuse(format!("The database {} does not open ({error}). {mend}.", path.display()))
+    })?;
+    for file in ["visavis.db", "visavis.db-wal", "visavis.db-shm"] {
+        secret_file::make_private(&data_dir.join(file));
+    }
+    Ok(())
+}
+
+/// Why the store cannot be used, and what to do. A backup is named only where the database itself is damaged.
+fn no_store(config: &Config, error: &sqlx::Error) -> Refusal {
+    let said = match error {
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        error => error.to_string(),
+    };
+    if let Some(file) = &config.database_url_file {
+        let mend = match Failure::of(error) {
+            Failure::Full => "Make room on PostgreSQL's disk".to_owned(),
+            _ => format!("Look whether PostgreSQL runs and whether the URL in {} is right", file.display()),
         };
-        refuse(format!("The database does not open: {error}. {mend}."))
-    })
+        return refuse(format!("The database does not open: {said}. {mend}."));
+    }
+    let directory = config.data_dir.display();
+    let is_full = disk::is_full(&config.data_dir);
+    let mend = match Failure::of(error) {
+        Failure::Full => format!("Make room in {directory}; nothing is lost"),
+        Failure::Disk | Failure::Permission if is_full => format!("Make room in {directory}; nothing is lost"),
+        Failure::Disk => format!("Look at the disk under {directory}, and into the system's log"),
+        Failure::Permission => {
+            format!("Make {directory} and the files visavis.db* in it writable for the user that visavis runs as")
+        }
+        Failure::Damaged => format!("Put visavis.db in {directory} back from a backup"),
+        Failure::Busy => format!("Another program holds visavis.db in {directory}: close it"),
+        Failure::Away => "Start again with --log debug, and report it if that does not help".to_owned(),
+    };
+    refuse(format!("The database does not open: {said}. {mend}."))
 }
 
 /// The command line's door: whoever may open the socket's file is the operator.
 fn listen_locally(config: &Config) -> Result<UnixListener, Refusal> {
-    use std::os::unix::fs::PermissionsExt;
     let path = config.socket_path();
     // The directory is locked: whatever lies here is left over from a process that died.
     let _ = fs::remove_file(&path);

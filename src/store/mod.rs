@@ -69,6 +69,12 @@ impl Store {
         sqlx::query("SELECT 1").execute(&self.pool).await.map(drop)
     }
 
+    /// Whether it holds anything that a key opens: a code or a user.
+    pub async fn is_filled(&self) -> Result<bool, sqlx::Error> {
+        let sql = "SELECT hash FROM codes UNION ALL SELECT id FROM users LIMIT 1";
+        Ok(sqlx::query(sql).fetch_optional(&self.pool).await?.is_some())
+    }
+
     /// What was deleted shall not rest in the log of changes either (R31). Its pages were overwritten by then (`secure_delete`).
     async fn forget_deleted(&self) -> Result<(), sqlx::Error> {
         if self.is_sqlite {

@@ -14,6 +14,8 @@ use rustls::sign::CertifiedKey;
 use url::Host;
 use x509_cert::der::Decode;
 
+use crate::secret_file;
+
 /// Where certificate and key lie; both may lie in one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair {
@@ -65,7 +67,7 @@ pub enum CertificateError {
     #[error("The self-made certificate {} is damaged. Delete it, and the next start makes a new one.", .0.display())]
     SelfMadeDamaged(PathBuf),
     /// The self-made certificate cannot be made or kept.
-    #[error("The self-made certificate {} cannot be made ({error}). Make the data directory writable, or name another with --data-dir.", path.display())]
+    #[error("The self-made certificate {} cannot be made ({error}). {}.", path.display(), secret_file::mend(path, error))]
     SelfMade {
         /// Where it was to be kept.
         path: PathBuf,

@@ -1,8 +1,7 @@
 //! The self-made certificate: made at first start and kept in the data directory, so that an exception made in a browser lasts.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use chrono::{DateTime, Datelike, Days, Utc};
@@ -10,6 +9,7 @@ use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsag
 use url::Host;
 
 use super::certificate::{Certificate, CertificateError, Pair};
+use crate::secret_file;
 
 /// Apple takes 825 days at most, even from an authority that a person trusts.
 const DAYS: u64 = 800;
@@ -21,7 +21,8 @@ pub fn pair(data_dir: &Path, host: &Host<&str>) -> Result<Pair, CertificateError
     let path = data_dir.join("self-made-certificate.pem");
     let pair = Pair { certificate: path.clone(), key: path.clone() };
     let now = Utc::now();
-    if path.exists() {
+    let is_there = fs::metadata(&path).is_ok_and(|metadata| metadata.len() > 0);
+    if is_there {
         let kept = Certificate::read(&pair).map_err(|_| CertificateError::SelfMadeDamaged(path.clone()))?;
         if kept.covers(host) && kept.days_left(now) >= RENEW_DAYS {
             return Ok(pair);
@@ -29,7 +30,7 @@ pub fn pair(data_dir: &Path, host: &Host<&str>) -> Result<Pair, CertificateError
     }
     make(host, now)
         .map_err(io::Error::other)
-        .and_then(|pem| write(&path, &pem))
+        .and_then(|pem| secret_file::write(&path, pem.as_bytes()))
         .map_err(|error| CertificateError::SelfMade { path, error })?;
     Ok(pair)
 }
@@ -59,13 +60,4 @@ fn make(host: &Host<&str>, now: DateTime<Utc>) -> Result<String, rcgen::Error> {
     let key = KeyPair::generate()?;
     let certificate = parameters.self_signed(&key)?;
     Ok(certificate.pem() + &key.serialize_pem())
-}
-
-/// Under another name first: whoever looks meanwhile sees the old file or the new one.
-fn write(path: &Path, pem: &str) -> io::Result<()> {
-    let draft = path.with_extension("pem.new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-    file.write_all(pem.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(draft, path)
 }

@@ -69,9 +69,12 @@ async fn a_second_start_on_the_same_directory_is_refused_and_the_first_goes_on()
 #[tokio::test]
 async fn a_damaged_secret_is_named_and_never_replaced_in_silence() {
     let mut server = Server::start().await;
+    server.issue_now().await;
     server.end(Ending::Terminate).await;
     let data_dir = server.data_dir();
-    for (file, content) in [("key", "broken"), ("key", ""), ("operator-token", "short")] {
+    for (file, content) in
+        [("key", "broken"), ("key", ""), ("key", "this is no key"), ("operator-token", "short")]
+    {
         let path = data_dir.join(file);
         let good = std::fs::read(&path).unwrap();
         std::fs::write(&path, content).unwrap();
@@ -87,7 +90,7 @@ async fn a_damaged_secret_is_named_and_never_replaced_in_silence() {
     assert!(sentence.contains(text(&missing)), "{sentence}");
     std::fs::write(data_dir.join("visavis.db"), "this is no database, whatever its name says").unwrap();
     let sentence = refusal(&cli(&["--data-dir", text(&data_dir), "--listen", "127.0.0.1:0"]).await);
-    assert!(sentence.contains("database"), "{sentence}");
+    assert!(sentence.contains("database") && sentence.contains("from a backup"), "{sentence}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -61,6 +61,14 @@ impl SmallDisk {
         let target = self.keeper.id().expect("the keeper runs").to_string();
         command.args(["--target", &target]).args(self.options).arg(BINARY);
         without_settings(command)
+    }
+
+    /// Runs the binary on this disk, with `data` on it as its data directory, until it ends.
+    pub async fn run(&self, arguments: &[&str]) -> Output {
+        let data_dir = self.inside().join("data");
+        let mut command = self.command();
+        command.arg("--data-dir").arg(data_dir).args(arguments).stdin(Stdio::null());
+        within("the command's end", command.output()).await.unwrap()
     }
 
     /// The disk's root as programs on it see it.
