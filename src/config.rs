@@ -1,6 +1,6 @@
 //! Configuration: one struct from flags, environment and secret files; a wrong value stops the start with a plain sentence (R55).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use chrono::Duration;
@@ -170,6 +170,11 @@ impl Config {
             )),
             _ => Ok(source),
         }
+    }
+
+    /// Whether somebody at this address watches over the server: on this machine, or in a trusted network.
+    pub fn is_neighbour(&self, address: IpAddr) -> bool {
+        address.is_loopback() || self.trusted_proxies.iter().any(|network| network.contains(&address))
     }
 
     /// Threads of the relay.

@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::keys::token_hash;
 use crate::practice::tokens::Scope;
 use crate::practice::{data, entrance, live, me, passkeys, plan, seats, tokens, users, workplaces};
-use crate::{consultation, legal, openapi, operator, readiness, signaling};
+use crate::{consultation, health, legal, openapi, operator, readiness, signaling};
 
 /// The largest body of the desk: a rotation for a hundred holders.
 const DESK_BYTES: usize = 64 * 1024;
@@ -68,7 +68,7 @@ pub fn local_router(app: &Arc<App>) -> Router {
 }
 
 fn health() -> Router<Arc<App>> {
-    Router::new().route("/healthz", get(|| async { "alive" })).route("/readyz", get(ready))
+    Router::new().route("/healthz", get(|| async { "alive" })).route("/readyz", get(health::ready))
 }
 
 fn api() -> Router<Arc<App>> {
@@ -168,17 +168,6 @@ async fn practice_json(State(app): State<Arc<App>>) -> impl IntoResponse {
     ([(header::CACHE_CONTROL, "no-cache")], Json(legal::provider(&app).await))
 }
 
-/// Whether the store works.
-async fn ready(State(app): State<Arc<App>>) -> Response {
-    match app.store.ping().await {
-        Ok(()) => "ready".into_response(),
-        Err(cause) => {
-            tracing::error!(%cause, "the store did not answer");
-            (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer").into_response()
-        }
-    }
-}
-
 /// Health checks of containers and load balancers rarely know the public name, so from nearby they need no TLS. They tell nothing of people.
 async fn neighbours_only(
     State(app): State<Arc<App>>,
@@ -186,7 +175,7 @@ async fn neighbours_only(
     request: Request,
     next: Next,
 ) -> Response {
-    if address.is_loopback() || app.config.trusted_proxies.iter().any(|network| network.contains(&address)) {
+    if app.config.is_neighbour(address) {
         next.run(request).await
     } else {
         to_public_url(State(app), request.uri().clone()).await

@@ -63,6 +63,11 @@ impl Keys {
         self.derive("relay secret", b"")
     }
 
+    /// What a database keeps of its key, to know it again: tells nothing about it.
+    pub fn check(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.derive("key check", b""))
+    }
+
     /// What a browser stretches a password with: the same for these names at any time, whether or not anybody bears them (R53).
     pub fn password_salt(&self, practice: &str, user: &str) -> String {
         URL_SAFE_NO_PAD.encode(&self.derive("password salt", format!("{practice}\0{user}").as_bytes())[..16])

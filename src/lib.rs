@@ -9,6 +9,7 @@ mod consultation;
 mod disk;
 mod error;
 mod fields;
+mod health;
 mod http;
 mod ice;
 mod invitation;
@@ -57,6 +58,8 @@ pub struct App {
     pub(crate) relay_urls: Vec<String>,
     pub(crate) guesses: limit::Guesses,
     pub(crate) strangers: limit::Strangers,
+    /// What `/readyz` tells.
+    pub(crate) health: health::Health,
     /// The practice's side.
     pub(crate) desk: practice::desk::Desk,
     /// Says "stop" to everything at once.
@@ -96,6 +99,7 @@ pub(crate) fn app(
         relay_urls,
         guesses: limit::Guesses::new(Instant::now()),
         strangers: limit::Strangers::default(),
+        health: health::Health::default(),
         stop: CancellationToken::new(),
         sockets: TaskTracker::new(),
     })

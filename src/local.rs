@@ -146,8 +146,14 @@ impl Door {
         })?;
         let port = if config.listen.port() == 0 { 8080 } else { config.listen.port() };
         let public_url = config.public_url(port);
-        let store = open_store(config).await?;
-        let secrets = Box::new(Secrets::load(config, &store).await?);
+        let store = open_store(config, &data_dir).await?;
+        let secrets = match Secrets::load(config, &store).await {
+            Ok(secrets) => Box::new(secrets),
+            Err(refusal) => {
+                store.close().await;
+                return Err(refusal);
+            }
+        };
         Ok(Self::Store { store, secrets, public_url, config: Box::new(config.clone()), _data_dir: data_dir })
     }
 

@@ -63,9 +63,12 @@ async fn serve(config: Config) -> Result<(), Refusal> {
     if let Some(link) = running.set_up_link().await? {
         print(&format!("Set up the first practice, once and within a day: {link}\n"));
     }
-    asked_to_stop.await;
+    let lost = tokio::select! {
+        () = asked_to_stop => None,
+        refusal = running.lost() => Some(refusal),
+    };
     running.stop().await;
-    Ok(())
+    lost.map_or(Ok(()), Err)
 }
 
 async fn demo(mut config: Config) -> Result<(), Refusal> {

@@ -1,10 +1,12 @@
 //! From a configuration to a running server. Whatever stands in the way ends in one sentence that names the mend (R55).
 
-use std::fs::{self, File};
-use std::io;
+mod data_dir;
+mod database;
+mod secrets;
+
+use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,30 +15,23 @@ use url::{Host, Url};
 
 use crate::config::{Config, is_secure_context};
 use crate::consultation::{Issued, NewConsultation, Planner};
+use crate::health::Watched;
 use crate::ice::{self, TlsEnd};
 use crate::invitation::Mailer;
-use crate::keys::{KeyFile, Keys, read_or_make};
 use crate::listener::{self, Entrance};
 use crate::ports::Ports;
-use crate::store::{Failure, Store};
 use crate::tls::Tls;
-use crate::{App, disk, http, operator, retention, secret_file};
+use crate::{App, health, http, operator, retention};
+
+pub(crate) use data_dir::DataDir;
+use database::no_store;
+pub(crate) use database::open_store;
+pub(crate) use secrets::Secrets;
 
 /// A start that cannot be: one sentence for the operator.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Refusal(pub String);
-
-/// Keys and tokens of this server.
-pub(crate) struct Secrets {
-    pub(crate) keys: Keys,
-    pub(crate) operator_token: String,
-}
-
-/// The data directory, held by this process alone.
-pub(crate) struct DataDir {
-    _lock: File,
-}
 
 /// A server that serves.
 pub struct Running {
@@ -60,7 +55,7 @@ pub async fn start(config: Config) -> Result<Running, Refusal> {
     let mailer = Mailer::from_config(&config).map_err(refuse)?;
     let ports = Ports::bind(config.listen, config.turn_listen, config.workers())?;
     let address = ports.address;
-    let store = open_store(&config).await?;
+    let store = open_store(&config, &data_dir).await?;
     let secrets = Secrets::load(&config, &store).await?;
     if config.database_url_file.is_none() {
         store.release_all().await.map_err(|error| no_store(&config, &error))?;
@@ -73,6 +68,7 @@ pub async fn start(config: Config) -> Result<Running, Refusal> {
     let tls_end = if tls.is_some() { TlsEnd::Here } else { TlsEnd::Elsewhere };
     let relay_urls =
         ice::relay_urls(&public_url, tls_end, address.port(), ports.turn_address.map(|turn| turn.port()));
+    let relay_sockets = std::iter::once(relay.local_addr()).chain(ports.turn_address).collect();
     let app = crate::app(config, public_url, secrets, store, relay, relay_urls, mailer);
     let local = listen_locally(&app.config)?;
     let entrance = match &tls {
@@ -82,7 +78,11 @@ pub async fn start(config: Config) -> Result<Running, Refusal> {
             tls: Some((Arc::clone(&tls.config), http::router(&app))),
         },
     };
+    let tls = tls.map(Arc::new);
+    let watched = Watched { tls: tls.clone(), relay: relay_sockets };
+    health::look_once(&app, &watched).await;
     let mut servers = vec![
+        tokio::spawn(health::run(Arc::clone(&app), watched)),
         tokio::spawn(listener::serve_tcp(Arc::clone(&app), ports.pages, entrance)),
         tokio::spawn(listener::serve_unix(Arc::clone(&app), local, http::local_router(&app))),
         tokio::spawn(retention::run(Arc::clone(&app))),
@@ -126,6 +126,12 @@ impl Running {
         link.await.map_err(|error: sqlx::Error| no_store(&app.config, &error))
     }
 
+    /// Comes when another server holds the store's lease: the reason to stop.
+    pub async fn lost(&self) -> Refusal {
+        self.app.health.lost.cancelled().await;
+        refuse("Another visavis has taken the database over, so this one ends: only one may use it.".to_owned())
+    }
+
     /// Says "come back soon" to every page, finishes what runs, and closes the store. Calls on a direct path go on.
     pub async fn stop(self) {
         self.app.stop.cancel();
@@ -140,138 +146,6 @@ impl Running {
         self.app.store.close().await;
         let _ = fs::remove_file(self.app.config.socket_path());
     }
-}
-
-impl DataDir {
-    /// Makes the directory if it is missing and locks it; `None` where another process holds it.
-    pub(crate) fn open(path: &Path) -> Result<Option<Self>, Refusal> {
-        let unusable = |path: &Path, error: &io::Error| {
-            let what = format!("{} cannot be written ({error})", path.display());
-            refuse(format!("{what}. {}, or choose another directory with --data-dir.", secret_file::mend(path, error)))
-        };
-        make_directory(path).map_err(|error| unusable(path, &error))?;
-        let lock_path = path.join("visavis.lock");
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(secret_file::PRIVATE)
-            .open(&lock_path)
-            .map_err(|error| unusable(&lock_path, &error))?;
-        secret_file::make_private(&lock_path);
-        match lock.try_lock() {
-            Ok(()) => Ok(Some(Self { _lock: lock })),
-            Err(fs::TryLockError::WouldBlock) => Ok(None),
-            Err(fs::TryLockError::Error(error)) => Err(unusable(&lock_path, &error)),
-        }
-    }
-}
-
-fn make_directory(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    let mode = fs::metadata(path)?.permissions().mode() & 0o777;
-    if mode & 0o022 != 0 {
-        let mode = format!("{mode:04o}");
-        tracing::warn!(directory = %path.display(), mode, "others on this machine may replace what is in the data directory: set its mode to 0700");
-    }
-    Ok(())
-}
-
-impl Secrets {
-    /// The secrets that belong to the store. What is missing is made, except the key to what the store already holds.
-    pub(crate) async fn load(config: &Config, store: &Store) -> Result<Self, Refusal> {
-        let unusable = |path: &Path, error: &io::Error| {
-            let mend = secret_file::mend(path, error);
-            refuse(format!("The secret file {} cannot be used ({error}). {mend}.", path.display()))
-        };
-        let (key_path, token_path) = (config.key_path(), config.operator_token_path());
-        let file = KeyFile::read(&key_path).map_err(|error| unusable(&key_path, &error))?;
-        let is_filled = store.is_filled().await.map_err(|error| no_store(config, &error))?;
-        let shown = key_path.display();
-        let keys = match file {
-            KeyFile::Whole(keys) => keys,
-            KeyFile::Unfinished | KeyFile::Damaged if is_filled => {
-                return Err(refuse(format!(
-                    "The key {shown} is missing or damaged, and only it opens the codes and sign-ins that the database holds. Put it back from where you keep it; without it start in an empty directory, with an empty database."
-                )));
-            }
-            KeyFile::Unfinished => Keys::make(&key_path).map_err(|error| unusable(&key_path, &error))?,
-            KeyFile::Damaged => {
-                return Err(refuse(format!(
-                    "The key {shown} does not hold 43 base64url characters. The database holds nothing yet: delete the file, and the next start makes a new key."
-                )));
-            }
-        };
-        let operator_token = read_or_make(&token_path).map_err(|error| unusable(&token_path, &error))?;
-        if operator_token.len() < 22 {
-            return Err(refuse(format!(
-                "The operator's token in {} is shorter than 22 characters. Delete the file, and the next start makes a new one.",
-                token_path.display()
-            )));
-        }
-        secret_file::warn_if_open(&key_path);
-        secret_file::warn_if_open(&token_path);
-        Ok(Self { keys, operator_token })
-    }
-}
-
-/// The store that the configuration names.
-pub(crate) async fn open_store(config: &Config) -> Result<Store, Refusal> {
-    let opened = match &config.database_url_file {
-        None => {
-            keep_database_private(&config.data_dir)?;
-            Store::open_embedded(&config.data_dir).await
-        }
-        Some(path) => {
-            let url = fs::read_to_string(path)
-                .map_err(|error| refuse(format!("The file {} cannot be read: {error}.", path.display())))?;
-            Store::open(url.trim()).await
-        }
-    };
-    opened.map_err(|error| no_store(config, &error))
-}
-
-/// SQLite makes its files with the rights that the database has, and the database with those that the system leaves.
-fn keep_database_private(data_dir: &Path) -> Result<(), Refusal> {
-    let path = data_dir.join("visavis.db");
-    let made = File::options().create(true).append(true).mode(secret_file::PRIVATE).open(&path);
-    made.map_err(|error| {
-        let mend = secret_file::mend(&path, &error);
-        refuse(format!("The database {} does not open ({error}). {mend}.", path.display()))
-    })?;
-    for file in ["visavis.db", "visavis.db-wal", "visavis.db-shm"] {
-        secret_file::make_private(&data_dir.join(file));
-    }
-    Ok(())
-}
-
-/// Why the store cannot be used, and what to do. A backup is named only where the database itself is damaged.
-fn no_store(config: &Config, error: &sqlx::Error) -> Refusal {
-    let said = match error {
-        sqlx::Error::Database(error) => error.message().to_owned(),
-        error => error.to_string(),
-    };
-    if let Some(file) = &config.database_url_file {
-        let mend = match Failure::of(error) {
-            Failure::Full => "Make room on PostgreSQL's disk".to_owned(),
-            _ => format!("Look whether PostgreSQL runs and whether the URL in {} is right", file.display()),
-        };
-        return refuse(format!("The database does not open: {said}. {mend}."));
-    }
-    let directory = config.data_dir.display();
-    let is_full = disk::is_full(&config.data_dir);
-    let mend = match Failure::of(error) {
-        Failure::Full => format!("Make room in {directory}; nothing is lost"),
-        Failure::Disk | Failure::Permission if is_full => format!("Make room in {directory}; nothing is lost"),
-        Failure::Disk => format!("Look at the disk under {directory}, and into the system's log"),
-        Failure::Permission => {
-            format!("Make {directory} and the files visavis.db* in it writable for the user that visavis runs as")
-        }
-        Failure::Damaged => format!("Put visavis.db in {directory} back from a backup"),
-        Failure::Busy => format!("Another program holds visavis.db in {directory}: close it"),
-        Failure::Away => "Start again with --log debug, and report it if that does not help".to_owned(),
-    };
-    refuse(format!("The database does not open: {said}. {mend}."))
 }
 
 /// The command line's door: whoever may open the socket's file is the operator.

@@ -74,6 +74,11 @@ impl Tls {
         self.in_force.certificate().covers(host)
     }
 
+    /// Whole days until the certificate in force expires; negative afterwards.
+    pub fn days_left(&self, now: chrono::DateTime<chrono::Utc>) -> i64 {
+        self.in_force.certificate().days_left(now)
+    }
+
     /// Looks at the files again until the stop. A renewed pair is taken; a broken one is a warning, and the old one stays.
     pub async fn keep_current(&self, stop: &CancellationToken) {
         let mut log = Log::default();

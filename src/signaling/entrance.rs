@@ -302,7 +302,8 @@ mod tests {
     #[tokio::test]
     async fn the_code_table_holds_for_both_sides_over_both_clock_changes_of_berlin() {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open_embedded(directory.path()).await.unwrap();
+        let store = Store::connect_embedded(directory.path()).await.unwrap();
+        store.migrate().await.unwrap();
         for (id, local, opens, last, over) in [
             (
                 "spring",

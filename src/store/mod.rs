@@ -7,6 +7,7 @@ mod consultations;
 mod desk;
 mod failure;
 mod keys;
+mod lease;
 mod records;
 mod sessions;
 #[cfg(test)]
@@ -14,12 +15,12 @@ mod tests;
 mod workplaces;
 
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeZone, Utc};
 use sqlx::any::{AnyPoolOptions, AnyRow};
 use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Row, Transaction};
-use std::sync::Arc;
 use tokio::sync::Mutex;
 
 pub use accounts::{Credentials, Practice, User};
@@ -27,9 +28,13 @@ pub use consultations::{Claim, Consultation, Found, NewPlan, NewSeat, Seat};
 pub use desk::{Change, Cursor, Planned, Which};
 pub use failure::Failure;
 pub use keys::{Holder, KeyFor, Rotation};
+pub use lease::{Lease, Tenant};
 pub use records::{ApiToken, AuditLine, StoredPasskey};
 pub use sessions::Session;
 pub use workplaces::Workplace;
+
+/// How long a connection is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The only place where consultations, seats and codes outlive the process.
 #[derive(Clone)]
@@ -38,35 +43,38 @@ pub struct Store {
     is_sqlite: bool,
     /// Stays open as long as the store: with the last connection SQLite would delete its log of changes, and on a full disk make no other.
     keeper: Arc<Mutex<Option<AnyConnection>>>,
+    /// For whom it was opened, once that is settled.
+    tenant: Arc<OnceLock<Tenant>>,
 }
 
 impl Store {
-    /// Opens the database at `url` (`sqlite:` or `postgres:`) and brings its tables up to date.
-    pub async fn open(url: &str) -> Result<Self, sqlx::Error> {
+    /// Connects to the database at `url` (`sqlite:` or `postgres:`). Its tables are as they were: [`Store::migrate`] comes next.
+    pub async fn connect(url: &str) -> Result<Self, sqlx::Error> {
         sqlx::any::install_default_drivers();
         let is_sqlite = url.starts_with("sqlite:");
-        let keeper = if is_sqlite { Some(keeper(url).await?) } else { None };
+        let first = tokio::time::timeout(PATIENCE, first(url, is_sqlite)).await;
+        let first = first.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
         let pool = AnyPoolOptions::new()
             .max_connections(8)
-            .acquire_timeout(Duration::from_secs(5))
+            .acquire_timeout(PATIENCE)
             .after_connect(move |connection, _| {
                 Box::pin(async move { if is_sqlite { prepare(connection).await } else { Ok(()) } })
             })
             .after_release(|connection, _| Box::pin(is_whole(connection)))
             .connect(url)
             .await?;
-        sqlx::migrate!().run(&pool).await?;
-        Ok(Self { pool, is_sqlite, keeper: Arc::new(Mutex::new(keeper)) })
+        let keeper = Arc::new(Mutex::new(is_sqlite.then_some(first)));
+        Ok(Self { pool, is_sqlite, keeper, tenant: Arc::default() })
     }
 
-    /// Opens the embedded database in the data directory.
-    pub async fn open_embedded(data_dir: &Path) -> Result<Self, sqlx::Error> {
-        Self::open(&embedded_url(data_dir)).await
+    /// Connects to the embedded database in the data directory.
+    pub async fn connect_embedded(data_dir: &Path) -> Result<Self, sqlx::Error> {
+        Self::connect(&embedded_url(data_dir)).await
     }
 
-    /// Answers if the database does.
-    pub async fn ping(&self) -> Result<(), sqlx::Error> {
-        sqlx::query("SELECT 1").execute(&self.pool).await.map(drop)
+    /// Brings the tables up to date.
+    pub async fn migrate(&self) -> Result<(), sqlx::Error> {
+        Ok(sqlx::migrate!().run(&self.pool).await?)
     }
 
     /// Whether it holds anything that a key opens: a code or a user.
@@ -83,8 +91,9 @@ impl Store {
         Ok(())
     }
 
-    /// Finishes what runs and closes the database.
+    /// Finishes what runs, lets go of the lease and closes the database.
     pub async fn close(&self) {
+        self.give_lease_back().await;
         self.pool.close().await;
         if let Some(keeper) = self.keeper.lock().await.take() {
             let _ = keeper.close().await;
@@ -98,13 +107,15 @@ impl Store {
     }
 }
 
-/// The first connection to an embedded database. A pool would try a damaged file again and again until its deadline.
-async fn keeper(url: &str) -> Result<AnyConnection, sqlx::Error> {
-    let mut keeper = AnyConnection::connect(url).await?;
-    prepare(&mut keeper).await?;
-    // Reading opens the log of changes.
-    keeper.execute("SELECT count(*) FROM sqlite_schema").await?;
-    Ok(keeper)
+/// The first connection tells what is wrong with the database. A pool would try again and again until its deadline, and tell of that.
+async fn first(url: &str, is_sqlite: bool) -> Result<AnyConnection, sqlx::Error> {
+    let mut first = AnyConnection::connect(url).await?;
+    if is_sqlite {
+        prepare(&mut first).await?;
+        // Reading opens the log of changes.
+        first.execute("SELECT count(*) FROM sqlite_schema").await?;
+    }
+    Ok(first)
 }
 
 /// Settings of a connection to SQLite.

@@ -1,5 +1,7 @@
 //! The pool on a real SQLite, when something goes wrong.
 
+use std::path::Path;
+
 use chrono::Utc;
 
 use super::{NewPlan, Store};
@@ -23,16 +25,22 @@ fn plan(id: &str) -> NewPlan<'_> {
     }
 }
 
+async fn open(home: &Path) -> Store {
+    let store = Store::connect_embedded(home).await.unwrap();
+    store.migrate().await.unwrap();
+    store
+}
+
 #[tokio::test]
 async fn a_connection_on_which_sqlite_has_rolled_back_by_itself_is_not_used_again() {
     let home = tempfile::tempdir().unwrap();
-    let store = Store::open_embedded(home.path()).await.unwrap();
+    let store = open(home.path()).await;
     let mut transaction = store.begin().await.unwrap();
     sqlx::query(ROLLS_BACK).execute(&mut *transaction).await.unwrap_err();
     drop(transaction);
     store.create(&plan("acknowledged"), Utc::now()).await.unwrap();
     store.close().await;
-    let store = Store::open_embedded(home.path()).await.unwrap();
+    let store = open(home.path()).await;
     assert!(store.consultation("acknowledged").await.unwrap().is_some());
     store.close().await;
 }
@@ -40,7 +48,7 @@ async fn a_connection_on_which_sqlite_has_rolled_back_by_itself_is_not_used_agai
 #[tokio::test]
 async fn transactions_that_are_dropped_leave_the_store_writable() {
     let home = tempfile::tempdir().unwrap();
-    let store = Store::open_embedded(home.path()).await.unwrap();
+    let store = open(home.path()).await;
     for number in 0..20 {
         let mut transaction = store.begin().await.unwrap();
         let sql = "UPDATE consultations SET revision = 1";

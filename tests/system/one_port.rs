@@ -11,8 +11,9 @@ use crate::common::tls::{Authority, Files};
 use tempfile::TempDir;
 
 /// A server with a certificate for localhost, and whoever issued it.
-struct Secure {
-    server: Server,
+pub struct Secure {
+    /// It speaks TLS.
+    pub server: Server,
     authority: Authority,
     files: Files,
     /// Holds the files.
@@ -20,7 +21,8 @@ struct Secure {
 }
 
 impl Secure {
-    async fn start() -> Self {
+    /// With nothing else.
+    pub async fn start() -> Self {
         Self::start_with(&[]).await
     }
 

@@ -12,13 +12,14 @@ use tempfile::TempDir;
 const USER: &str = "postgres";
 
 /// A running cluster.
-struct Cluster {
+pub struct Cluster {
     home: TempDir,
     programs: PathBuf,
 }
 
 impl Cluster {
-    fn start() -> Self {
+    /// A fresh one, that runs.
+    pub fn start() -> Self {
         let programs = programs();
         let home = tempfile::Builder::new().prefix("visavis-postgres-").tempdir().unwrap();
         if is_root() {
@@ -86,11 +87,15 @@ impl Cluster {
     }
 
     /// The file that `--database-url-file` names.
-    fn url_file(&self) -> String {
+    pub fn url_file(&self) -> String {
         let path = self.home.path().join("url");
-        let socket = self.home.path().display();
-        std::fs::write(&path, format!("postgres:///postgres?host={socket}&user={USER}\n")).unwrap();
+        std::fs::write(&path, format!("{}\n", self.url())).unwrap();
         path.display().to_string()
+    }
+
+    /// Where it is reached.
+    pub fn url(&self) -> String {
+        format!("postgres:///postgres?host={}&user={USER}", self.home.path().display())
     }
 }
 
@@ -161,7 +166,7 @@ async fn a_store_that_does_not_answer_is_named_and_its_return_is_enough() {
     let ready = async || server.http().get(server.url("/readyz")).send().await.unwrap().status().as_u16();
     assert_eq!(ready().await, 200);
     cluster.control("stop");
-    assert_eq!(ready().await, 503);
+    server.until("that the store is away", async || (ready().await == 503).then_some(())).await;
     assert_eq!(server.http().get(server.url("/healthz")).send().await.unwrap().status(), 200);
     let (status, problem) = server.api(reqwest::Method::GET, "/api/consultations", None).await;
     assert_eq!((status, problem["status"].as_u64()), (503, Some(503)), "{problem}");
@@ -174,7 +179,8 @@ async fn a_store_that_does_not_answer_is_named_and_its_return_is_enough() {
     let arguments =
         ["--data-dir", &format!("{}/other", server.data_dir().display()), "--listen", "127.0.0.1:0"];
     let refused = cli(&[&arguments[..], &["--database-url-file", &url_file]].concat()).await;
-    assert!(last_line(&refused.stderr).contains("PostgreSQL"), "{refused:?}");
+    let sentence = last_line(&refused.stderr);
+    assert!(sentence.contains("PostgreSQL") && sentence.contains("No such file"), "the cause: {sentence}");
     assert_eq!(refused.status.code(), Some(2));
 
     cluster.control("start");

@@ -132,6 +132,11 @@ impl Server {
         within("the end of the process", self.child.wait()).await.unwrap().code()
     }
 
+    /// Waits until the process has ended by itself; answers its exit code.
+    pub async fn ended(&mut self) -> Option<i32> {
+        within("the end of the process", self.child.wait()).await.unwrap().code()
+    }
+
     /// The data directory.
     pub fn data_dir(&self) -> PathBuf {
         match &self.home {
