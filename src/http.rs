@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::keys::token_hash;
 use crate::practice::tokens::Scope;
 use crate::practice::{data, entrance, live, me, passkeys, plan, seats, tokens, users, workplaces};
-use crate::{consultation, health, legal, openapi, operator, readiness, signaling};
+use crate::{backup, consultation, health, legal, openapi, operator, readiness, signaling};
 
 /// The largest body of the desk: a rotation for a hundred holders.
 const DESK_BYTES: usize = 64 * 1024;
@@ -62,6 +62,7 @@ pub fn plain_router(app: &Arc<App>) -> Router {
 pub fn local_router(app: &Arc<App>) -> Router {
     Router::new()
         .nest("/api/consultations", api().layer(Extension(Caller::Operator)))
+        .route("/api/backup", get(backup::answer))
         .route("/api/practices", get(operator::list_practices).post(operator::new_practice))
         .route("/api/practices/{practice}/rescue/{user}", post(operator::rescue))
         .with_state(Arc::clone(app))

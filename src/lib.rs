@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod backup;
 mod bus;
 mod client;
 mod config;
@@ -24,6 +25,7 @@ mod operator;
 mod ports;
 mod practice;
 mod readiness;
+mod restore;
 mod retention;
 mod secret_file;
 mod signaling;
@@ -38,8 +40,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+pub use backup::{BackupCommand, back_up};
 pub use config::Config;
 pub use local::{ConsultationCommand, PracticeCommand, carry_out, keep_practices};
+pub use restore::{RestoreCommand, put_back};
 pub use start::{Refusal, Running, start};
 
 /// What every request and every socket can reach.

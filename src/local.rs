@@ -3,7 +3,8 @@
 use axum::body::Bytes;
 use chrono::Utc;
 use http_body_util::{BodyExt, Full};
-use hyper::{Method, Request, StatusCode};
+use hyper::body::Incoming;
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
@@ -129,7 +130,7 @@ pub async fn keep_practices(command: PracticeCommand, config: &Config) -> Result
 }
 
 /// The way to the consultations.
-enum Door {
+pub enum Door {
     /// A server runs: its API on the Unix socket.
     Server(UnixStream),
     /// None does: the store, locked for as long as this lives.
@@ -137,7 +138,8 @@ enum Door {
 }
 
 impl Door {
-    async fn open(config: &Config) -> Result<Self, Refusal> {
+    /// Finds the server, or else opens the store.
+    pub async fn open(config: &Config) -> Result<Self, Refusal> {
         if let Ok(stream) = UnixStream::connect(config.socket_path()).await {
             return Ok(Self::Server(stream));
         }
@@ -259,16 +261,31 @@ async fn done<T>(result: Result<T, crate::error::Error>, store: &Store) -> Resul
     result.map_err(|error| Refusal(error.to_string()))
 }
 
-/// One request to the running server; a problem's detail becomes the refusal.
+fn broken(error: &dyn std::fmt::Display) -> Refusal {
+    Refusal(format!("The running visavis did not answer as expected ({error}). Look into its log."))
+}
+
+/// One request to the running server, whose answer is JSON.
 async fn ask<T: DeserializeOwned>(
     stream: UnixStream,
     method: Method,
     path: &str,
     body: Option<Vec<u8>>,
 ) -> Result<T, Refusal> {
-    let broken = |error: &dyn std::fmt::Display| {
-        Refusal(format!("The running visavis did not answer as expected ({error}). Look into its log."))
-    };
+    let answer = send(stream, method, path, body).await?;
+    let status = answer.status();
+    let body = answer.into_body().collect().await.map_err(|error| broken(&error))?.to_bytes();
+    let body: &[u8] = if status == StatusCode::NO_CONTENT { b"null" } else { &body };
+    serde_json::from_slice(body).map_err(|error| broken(&error))
+}
+
+/// One request to the running server; a problem's detail becomes the refusal.
+pub async fn send(
+    stream: UnixStream,
+    method: Method,
+    path: &str,
+    body: Option<Vec<u8>>,
+) -> Result<Response<Incoming>, Refusal> {
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
     tokio::spawn(connection);
@@ -281,11 +298,10 @@ async fn ask<T: DeserializeOwned>(
         .map_err(|error| broken(&error))?;
     let response = sender.send_request(request).await.map_err(|error| broken(&error))?;
     let status = response.status();
-    let body = response.into_body().collect().await.map_err(|error| broken(&error))?.to_bytes();
     if status.is_success() {
-        let body: &[u8] = if status == StatusCode::NO_CONTENT { b"null" } else { &body };
-        return serde_json::from_slice(body).map_err(|error| broken(&error));
+        return Ok(response);
     }
+    let body = response.into_body().collect().await.map_err(|error| broken(&error))?.to_bytes();
     let problem: serde_json::Value = serde_json::from_slice(&body).map_err(|error| broken(&error))?;
     Err(Refusal(problem["detail"].as_str().unwrap_or(status.as_str()).to_owned()))
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, error::ErrorKind};
-use visavis::{Config, ConsultationCommand, PracticeCommand, Refusal};
+use visavis::{BackupCommand, Config, ConsultationCommand, PracticeCommand, Refusal, RestoreCommand};
 
 /// Self-hosted video consultations: two codes, two links, a call from face to face
 #[derive(Parser)]
@@ -28,6 +28,8 @@ enum Command {
     /// Let practices in
     #[command(subcommand)]
     Practice(PracticeCommand),
+    Backup(BackupCommand),
+    Restore(RestoreCommand),
 }
 
 #[tokio::main]
@@ -46,6 +48,12 @@ async fn main() -> ExitCode {
         }
         Some(Command::Practice(command)) => {
             visavis::keep_practices(command, &arguments.config).await.map(|text| print(&text))
+        }
+        Some(Command::Backup(command)) => {
+            visavis::back_up(command, &arguments.config).await.map(|text| print(&text))
+        }
+        Some(Command::Restore(command)) => {
+            visavis::put_back(command, &arguments.config).await.map(|text| print(&text))
         }
         None if arguments.demo => demo(arguments.config).await,
         None => serve(arguments.config).await,

@@ -30,6 +30,11 @@ fn write_as(draft: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(draft)?;
     file.write_all(content)?;
     file.sync_all()?;
+    put_in_place(draft, path)
+}
+
+/// Gives a file that is whole and synced its name, for good.
+pub fn put_in_place(draft: &Path, path: &Path) -> io::Result<()> {
     fs::rename(draft, path)?;
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(directory)?.sync_all()

@@ -21,11 +21,10 @@ use crate::invitation::Mailer;
 use crate::listener::{self, Entrance};
 use crate::ports::Ports;
 use crate::tls::Tls;
-use crate::{App, health, http, operator, retention};
+use crate::{App, backup, health, http, operator, retention};
 
 pub(crate) use data_dir::DataDir;
-use database::no_store;
-pub(crate) use database::open_store;
+pub(crate) use database::{no_store, open_store};
 pub(crate) use secrets::Secrets;
 
 /// A start that cannot be: one sentence for the operator.
@@ -48,6 +47,7 @@ pub async fn start(config: Config) -> Result<Running, Refusal> {
             config.data_dir.display()
         ))
     })?;
+    backup::sweep(&config.data_dir);
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "the number of open connections stays as the system limits it");
     }
@@ -129,7 +129,9 @@ impl Running {
     /// Comes when another server holds the store's lease: the reason to stop.
     pub async fn lost(&self) -> Refusal {
         self.app.health.lost.cancelled().await;
-        refuse("Another visavis has taken the database over, so this one ends: only one may use it.".to_owned())
+        refuse(
+            "Another visavis has taken the database over, so this one ends: only one may use it.".to_owned(),
+        )
     }
 
     /// Says "come back soon" to every page, finishes what runs, and closes the store. Calls on a direct path go on.

@@ -104,7 +104,7 @@ fn keep_database_private(data_dir: &Path) -> Result<(), Refusal> {
 }
 
 /// Why the store cannot be used, and what to do. A backup is named only where the database itself is damaged.
-pub(super) fn no_store(config: &Config, error: &sqlx::Error) -> Refusal {
+pub(crate) fn no_store(config: &Config, error: &sqlx::Error) -> Refusal {
     if let sqlx::Error::Migrate(error) = error
         && let MigrateError::VersionMissing(_) = **error
     {

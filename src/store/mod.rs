@@ -4,6 +4,7 @@
 
 mod accounts;
 mod consultations;
+mod copy;
 mod desk;
 mod failure;
 mod keys;
@@ -25,6 +26,7 @@ use tokio::sync::Mutex;
 
 pub use accounts::{Credentials, Practice, User};
 pub use consultations::{Claim, Consultation, Found, NewPlan, NewSeat, Seat};
+pub use copy::{Copied, Damage, check_copy};
 pub use desk::{Change, Cursor, Planned, Which};
 pub use failure::Failure;
 pub use keys::{Holder, KeyFor, Rotation};
@@ -69,7 +71,7 @@ impl Store {
 
     /// Connects to the embedded database in the data directory.
     pub async fn connect_embedded(data_dir: &Path) -> Result<Self, sqlx::Error> {
-        Self::connect(&embedded_url(data_dir)).await
+        Self::connect(&file_url(&data_dir.join("visavis.db"), "rwc")).await
     }
 
     /// Brings the tables up to date.
@@ -133,12 +135,11 @@ async fn is_whole(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
     Ok(!connection.is_in_transaction())
 }
 
-/// The URL of the embedded database; the path is percent-encoded, since it may hold any character.
-fn embedded_url(data_dir: &Path) -> String {
-    let path = data_dir.join("visavis.db");
-    let path = url::Url::from_file_path(&path)
+/// The URL of a database in a file; the path is percent-encoded, since it may hold any character. `mode` is SQLite's: `ro`, `rw`, `rwc`.
+pub fn file_url(path: &Path, mode: &str) -> String {
+    let path = url::Url::from_file_path(path)
         .map_or_else(|()| path.display().to_string(), |url| url.path().to_owned());
-    format!("sqlite://{path}?mode=rwc")
+    format!("sqlite://{path}?mode={mode}")
 }
 
 fn moment(row: &AnyRow, column: &str) -> Result<DateTime<Utc>, sqlx::Error> {

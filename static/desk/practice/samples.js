@@ -51,7 +51,7 @@ const base = {
 const WHAT = [
   "sign-in", "sign-in-passkey", "recovery", "sign-out", "set-up", "rescue", "rescue-link", "session-ended", "password-changed", "recovery-changed",
   "passkey-added", "passkey-removed", "workplace-asked", "workplace-released", "workplace-renamed", "workplace-withdrawn", "user-added",
-  "role-changed", "user-reset", "keys-given", "user-withdrawn", "token-made", "token-withdrawn", "settings-changed", "exported",
+  "role-changed", "user-reset", "keys-given", "user-withdrawn", "token-made", "token-withdrawn", "settings-changed", "exported", "restored",
   "consultation-created", "consultation-moved", "consultation-cancelled", "consultation-deleted", "entered", "code-issued", "code-revoked",
   "mail-sent", "something-new",
 ];

@@ -162,6 +162,7 @@ export default {
   "audit.settings-changed": "{actor} hat die Einstellungen geändert",
   "audit.exported": "{actor} hat alle Daten exportiert",
   "audit.rescue-link": "{actor} hat einen Link für ein neues Passwort von {about} ausgestellt",
+  "audit.restored": "Die Daten wurden aus einer Sicherung zurückgeholt",
   "audit.consultation-created": "{actor} hat eine Sprechstunde geplant",
   "audit.consultation-moved": "{actor} hat eine Sprechstunde verlegt",
   "audit.consultation-cancelled": "{actor} hat eine Sprechstunde abgesagt",

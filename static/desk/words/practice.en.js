@@ -162,6 +162,7 @@ export default {
   "audit.settings-changed": "{actor} changed the settings",
   "audit.exported": "{actor} exported all data",
   "audit.rescue-link": "{actor} made a link for a new password of {about}",
+  "audit.restored": "The data were put back from a backup",
   "audit.consultation-created": "{actor} planned a consultation",
   "audit.consultation-moved": "{actor} moved a consultation",
   "audit.consultation-cancelled": "{actor} cancelled a consultation",
