@@ -4,6 +4,7 @@ import {
   checkNumbers, fromPassword, fromRecoveryKey, newPracticeKey, newRecoveryKey, newUserPair, sealKey, wrapPair,
 } from "../shared/vault.js";
 import { call } from "./api.js";
+import { keepOwn } from "./places.js";
 import { ownPair, short } from "./session.js";
 
 /** @typedef {import("./types.js").KeyFor} KeyFor */
@@ -25,15 +26,18 @@ export async function opener(password, names) {
 }
 
 /**
- * The own pair, if the password is the right one, and the password's half for the server.
+ * The own pair, if the password is the right one, and the password's half for the server. Fails with #own-key.
  * @param {Session} session
  * @param {string} password
  * @returns {Promise<{ pair: Pair, secret: string } | null>}
  */
-export async function openOwn({ practice, user }, password) {
+export async function openOwn(session, password) {
+  const { practice, user } = session;
   const { signIn, wrap } = await opener(password, { practice: practice.short, user: user.short });
   const pair = await ownPair(user, user.byPassword, wrap, true);
-  return pair && { pair, secret: signIn };
+  if (!pair) return null;
+  await keepOwn(session, pair.public);
+  return { pair, secret: signIn };
 }
 
 /** A new pair that this password opens. @param {string} password @param {Names} names @returns {Promise<Made>} */
@@ -79,16 +83,17 @@ export function sealAll(keys, addressee) {
  * What the own pair lacks and this workplace has: after a password was given anew, for one.
  * @param {Session} session
  * @param {import("./types.js").Vault | null} vault
+ * @param {Pair} own  opened in this page: no key that the server names is filled
  */
-export async function fillOwn({ user }, vault) {
+export async function fillOwn({ user }, vault, own) {
   const missing = [...(vault?.keys.values() ?? [])].filter(({ version }) => !user.keys.some((key) => key.version === version));
-  if (missing.length > 0) await call("PUT", "me/keys", { keys: await sealAll(missing, user.publicKey) });
+  if (missing.length > 0) await call("PUT", "me/keys", { keys: await sealAll(missing, own.public) });
 }
 
 /**
- * The practice's next key, sealed for exactly those who stay.
+ * The practice's next key, sealed for exactly these: whoever confirmed has read their names.
  * @param {number} version  the one in force
- * @param {{ users: { id: string, publicKey: string }[], workplaces: { id: string, publicKey: string }[] }} staying
+ * @param {{ users: { id: string, publicKey: string }[], workplaces: { id: string, publicKey: string }[] }} holders
  */
 export async function rotation(version, { users, workplaces }) {
   const next = await newPracticeKey(version + 1);

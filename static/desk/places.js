@@ -28,6 +28,12 @@ export async function lastPlace() {
   return places.sort((a, b) => b.usedAt - a.usedAt)[0] ?? null;
 }
 
+/** The user's public key, as it came out of the private half: beside this workplace's pair, if it is one. @param {import("./types.js").Session} session @param {string} key */
+export async function keepOwn({ practice, user }, key) {
+  const place = await placeOf(practice.short);
+  if (place) await keepPlace({ ...place, own: new Map(place.own).set(user.short, key) });
+}
+
 /** @param {Place} place */
 export async function keepPlace(place) {
   await ask("readwrite", (store) => store.put({ ...place, usedAt: Date.now() }));

@@ -6,7 +6,7 @@
 
 import { tab } from "../shared/tab.js";
 import { openKey, unwrapPair } from "../shared/vault.js";
-import { call, keepToken, leave } from "./api.js";
+import { Problem, call, keepToken, leave } from "./api.js";
 import { placeOf } from "./places.js";
 
 /** @typedef {import("./types.js").Session} Session */
@@ -35,10 +35,32 @@ export function keep(session) {
   tab.setItem(SESSION, JSON.stringify({ ...rest, token: null }));
 }
 
-/** What the server says now. @returns {Promise<Session>} */
+/** What the server says now, of the same user with the same key. @returns {Promise<Session>} */
 export async function refresh() {
-  const session = await call("GET", "me");
+  const session = await recognise(await call("GET", "me"), kept());
   keep(session);
+  return session;
+}
+
+/** The server names something else as the user's own: nothing is done with what it says. */
+export function notOwn() {
+  return new Problem(0, "own-key", "the server names another key, user or practice as the own one", null);
+}
+
+/**
+ * Whom the server names is who this browser knows: by the public key that once came out of the private half here, and by who was signed
+ * in before. A server alone vouches for nobody.
+ * @param {Session} session
+ * @param {Session | null} [before]
+ * @returns {Promise<Session>} the same; fails with #own-key
+ */
+export async function recognise(session, before = null) {
+  const { practice, user } = session;
+  const own = (await placeOf(practice.short))?.own?.get(user.short);
+  if (own !== undefined && own !== user.publicKey) throw notOwn();
+  /** @param {Session} of */
+  const names = (of) => [of.practice.id, of.practice.short, of.user.id, of.user.short].join("|");
+  if (before && names(before) !== names(session)) throw notOwn();
   return session;
 }
 
@@ -87,16 +109,17 @@ export async function openVault(session) {
 }
 
 /**
- * The user's own pair, by what the password or the recovery key gave.
+ * The user's own pair, by what the password or the recovery key gave. Fails with #own-key where the server names another public half.
  * @param {import("./types.js").User} user
  * @param {string | null} wrapped  `byPassword` or `byRecovery`
  * @param {CryptoKey} wrap
  * @param {boolean} [extractable]  to wrap it anew
- * @returns {Promise<Pair | null>}
+ * @returns {Promise<Pair | null>} nothing where it does not open
  */
 export async function ownPair(user, wrapped, wrap, extractable) {
-  const half = wrapped && (await unwrapPair(wrap, wrapped, extractable));
-  return half ? { public: user.publicKey, private: half } : null;
+  const pair = wrapped ? await unwrapPair(wrap, wrapped, extractable) : null;
+  if (pair && pair.public !== user.publicKey) throw notOwn();
+  return pair;
 }
 
 /**

@@ -57,6 +57,8 @@ export interface Place {
   id: string;
   token: string;
   pair: Pair;
+  /** The own public keys of who signed in here, by short name: each once came out of its private half, in this browser. */
+  own: Map<string, string>;
   /** Who signed in here last. */
   user: string;
   /** It was released, so that passkeys are worth offering. */

@@ -21,7 +21,9 @@ export async function load(language, ...parts) {
 export function sentenceOf(error, known = {}) {
   const { status = 0, kind = "", detail = "", retryAfter = null } = /** @type {Partial<import("./api.js").Problem>} */ (error);
   const minutes = String(Math.max(1, Math.ceil((retryAfter ?? 60) / 60)));
-  const key = known[kind] ?? { network: "trouble.network", "no-space": "trouble.noSpace", "too-many": "trouble.tooMany", role: "trouble.role" }[kind];
+  const key = known[kind] ?? {
+    network: "trouble.network", "no-space": "trouble.noSpace", "too-many": "trouble.tooMany", role: "trouble.role", "own-key": "trouble.ownKey",
+  }[kind];
   if (key) return { key, values: { minutes, detail } };
   return { key: status >= 500 || status === 0 ? "trouble.server" : "trouble.refused", values: { minutes, detail } };
 }

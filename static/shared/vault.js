@@ -68,14 +68,25 @@ export async function wrapPair(wrap, pair) {
 }
 
 /**
+ * The pair, whose public half comes out of the private one: nobody else is asked for it.
  * @param {CryptoKey} wrap
  * @param {string} wrapped
  * @param {boolean} [extractable]  to wrap it anew, for another password
- * @returns {Promise<CryptoKey | null>} the private half; nothing where the key does not fit
+ * @returns {Promise<Pair | null>} nothing where the key does not fit
  */
 export async function unwrapPair(wrap, wrapped, extractable = false) {
   const plain = await open(wrap, "user pair", wrapped);
-  return plain && crypto.subtle.importKey("pkcs8", plain, P256, extractable, ["deriveBits"]);
+  if (!plain) return null;
+  /** @param {boolean} out */
+  const half = (out) => crypto.subtle.importKey("pkcs8", plain, P256, out, ["deriveBits"]);
+  const [told, own] = await Promise.all([half(true), half(extractable)]);
+  return { public: await pointOf(told), private: own };
+}
+
+/** The public half of a private one: 4, x, y (SEC 1, 2.3.3). @param {CryptoKey} half  extractable @returns {Promise<string>} base64url */
+async function pointOf(half) {
+  const { x = "", y = "" } = await crypto.subtle.exportKey("jwk", half);
+  return base64url(new Uint8Array([4, ...bytes(x), ...bytes(y)]));
 }
 
 /** @param {number} version  one more than the last @returns {Promise<PracticeKey>} */

@@ -110,7 +110,7 @@ test("a thief of the whole data directory needs a password, and a thief of a bac
     const { wrap } = await fromPassword(password, salt);
     const [user] = stolen.users;
     const own = await unwrapPair(wrap, user.by_password);
-    const key = own && (await openKey(stolen.user_keys[0].wrapped, 1, { public: user.public_key, private: own }));
+    const key = own && (await openKey(stolen.user_keys[0].wrapped, 1, own));
     return key && openRecord(key, about, consultation.sealed);
   };
   const key = Buffer.from((await readFile(join(server.dataDir, "key"), "utf8")).trim(), "base64url");

@@ -52,9 +52,10 @@ test("a_users_pair_opens_with_its_password_or_its_recovery_key_alone", async () 
   const key = await newPracticeKey(1);
   const sealed = await sealKey(key, pair.public);
   for (const [opener, text] of /** @type {const} */ ([[byPassword, wrapped[0]], [await fromRecoveryKey(recovery.toLowerCase().replaceAll("-", " ").replaceAll("0", "o")), wrapped[1]]])) {
-    const half = await unwrapPair(opener.wrap, text);
-    assert.ok(half && (await openKey(sealed, 1, { public: pair.public, private: half })), "and what was sealed for the pair opens");
-    assert.equal(half.extractable, false);
+    const own = await unwrapPair(opener.wrap, text);
+    assert.ok(own && (await openKey(sealed, 1, own)), "and what was sealed for the pair opens");
+    assert.equal(own.public, pair.public, "its public half comes out of the private one");
+    assert.equal(own.private.extractable, false);
   }
   assert.equal(await unwrapPair(byPassword.wrap, wrapped[1]), null);
   assert.equal(await unwrapPair((await fromPassword("falsch", SALT)).wrap, wrapped[0]), null);
@@ -65,10 +66,10 @@ test("a_users_pair_opens_with_its_password_or_its_recovery_key_alone", async () 
 test("a_pair_can_be_wrapped_anew_for_another_password", async () => {
   const pair = await newUserPair();
   const [old, next] = [await fromPassword("alt", SALT), await fromPassword("neu", SALT)];
-  const half = await unwrapPair(old.wrap, await wrapPair(old.wrap, pair.private), true);
-  assert.ok(half);
-  const again = await unwrapPair(next.wrap, await wrapPair(next.wrap, half));
-  assert.ok(again && (await openKey(await sealKey(await newPracticeKey(1), pair.public), 1, { public: pair.public, private: again })));
+  const own = await unwrapPair(old.wrap, await wrapPair(old.wrap, pair.private), true);
+  assert.ok(own);
+  const again = await unwrapPair(next.wrap, await wrapPair(next.wrap, own.private));
+  assert.ok(again && (await openKey(await sealKey(await newPracticeKey(1), pair.public), 1, again)));
 });
 
 test("a_workplaces_pair_cannot_be_taken_out_of_its_browser", async () => {

@@ -5,7 +5,7 @@
 
 import { call, listenToDesk } from "../api.js";
 import { begin, tell } from "../frame.js";
-import { checkWords, fillOwn } from "../keys.js";
+import { checkWords } from "../keys.js";
 import * as passkeys from "../passkeys.js";
 import { checkFresh, checkPassword } from "../passwords.js";
 import { keeps } from "../roles.js";
@@ -43,7 +43,6 @@ async function start() {
   dispatch({ type: "section", section: location.hash.slice(1) });
   try {
     await renew();
-    await fillOwn(/** @type {Session} */ (session), vault);
   } catch (error) {
     return dispatch({ type: "failed", trouble: { ...sentenceOf(error), field: null } });
   }

@@ -8,9 +8,9 @@ import { call, comeBack, keepToken, token } from "../api.js";
 import { begin } from "../frame.js";
 import { changePassword, changeRecovery, checkWords, fillOwn, makeRecovery, makeUser, namesOf, openOwn, opener, sealAll } from "../keys.js";
 import * as passkeys from "../passkeys.js";
-import { forgetPlace, keepPlace, lastPlace, placeOf, tryOut } from "../places.js";
+import { forgetPlace, keepOwn, keepPlace, lastPlace, placeOf, tryOut } from "../places.js";
 import { keeps } from "../roles.js";
-import { forget, keep, openAll, openVault, ownPair, refresh } from "../session.js";
+import { forget, keep, notOwn, openAll, openVault, ownPair, recognise, refresh, short } from "../session.js";
 import { sentenceOf } from "../words.js";
 import { check, initialState, reduce } from "./state.js";
 import * as view from "./view.js";
@@ -97,9 +97,11 @@ const FORMS = {
     async submit({ password, ...typed }) {
       const names = namesOf(typed);
       const { signIn, wrap } = await opener(password, names);
-      await entered(names, await signInAt(names, signIn, "password"));
-      const pair = session && (await ownPair(session.user, session.user.byPassword, wrap, true));
-      held = pair && { pair, secret: signIn };
+      const told = await signInAt(names, signIn, "password");
+      const pair = await ownPair(told.user, told.user.byPassword, wrap, true);
+      if (!pair) throw notOwn(); // the password is right, and what lies there is not its pair
+      await entered(names, told, pair);
+      held = { pair, secret: signIn };
       await proceed();
     },
   },
@@ -115,7 +117,7 @@ const FORMS = {
         throw error;
       });
       if (!credential) return dispatch({ type: "trouble", trouble: plain("entry.passkeyRefused") });
-      await entered(names, await call("POST", "passkey/finish", { id, credential }));
+      await entered(names, await call("POST", "passkey/finish", { id, credential }), null);
       await proceed();
     },
   },
@@ -127,7 +129,7 @@ const FORMS = {
       const told = await signInAt(names, signIn, "recovery");
       const pair = await ownPair(told.user, told.user.byRecovery, wrap, true);
       if (!pair) return dispatch({ type: "trouble", trouble: { ...plain("entry.recoveryWrong"), field: "recovery" } });
-      await entered(names, told);
+      await entered(names, told, pair);
       held = { pair, secret: await changePassword(told, pair, { by: "recovery", secret: signIn }, fresh) };
       await proceed(await refresh());
     },
@@ -146,9 +148,9 @@ const FORMS = {
       });
       await keepPlace({
         practice: names.practice, practiceName: name.trim(), id: told.workplace?.id ?? "", token: told.workplaceToken ?? "", pair: own,
-        user: names.user, released: true,
+        own: new Map(), user: names.user, released: true,
       });
-      await entered(names, told);
+      await entered(names, told, pair);
       show("recovery", { recoveryKey });
     },
   },
@@ -159,7 +161,7 @@ const FORMS = {
       const { pair, ...made } = await makeUser(fresh, names);
       const { key: recoveryKey, ...recovery } = await makeRecovery(pair);
       keepToken((await call("POST", "rescue", { link, ...names, ...made, ...recovery })).token);
-      await entered(names, await signInAt(names, made.secret, "password")); // so that this browser's workplace is known
+      await entered(names, await signInAt(names, made.secret, "password"), pair); // so that this browser's workplace is known
       held = { pair, secret: made.secret };
       show("recovery", { recoveryKey });
     },
@@ -181,7 +183,10 @@ const FORMS = {
       const now = /** @type {Session} */ (session);
       const pair = await newWorkplacePair();
       const { id, token: own } = await call("POST", "workplaces", { name: workplace.trim(), publicKey: pair.public });
-      await keepPlace({ practice: now.practice.short, practiceName: now.practice.name, id, token: own, pair, user: now.user.short, released: false });
+      await keepPlace({
+        practice: now.practice.short, practiceName: now.practice.name, id, token: own, pair, own: new Map(), user: now.user.short, released: false,
+      });
+      if (held) await keepOwn(now, held.pair.public);
       await proceed(await refresh());
     },
   },
@@ -211,13 +216,23 @@ async function signInAt(names, secret, by) {
   return call("POST", "sign-in", { ...names, secret, by, workplace: (await placeOf(names.practice))?.token });
 }
 
-/** Somebody is signed in. @param {import("../keys.js").Names} names @param {Session} told */
-async function entered(names, told) {
+/**
+ * Somebody is signed in: who was asked for, with the own key. Fails with #own-key before anything is kept.
+ * @param {import("../keys.js").Names} names
+ * @param {Session} told
+ * @param {Pair | null} own  as the password or the recovery key opened it; with a passkey nothing does
+ */
+async function entered(names, told, own) {
+  if (short(told.practice.short) !== names.practice || short(told.user.short) !== names.user) throw notOwn();
+  if (own && own.public !== told.user.publicKey) throw notOwn();
+  if (!own) await recognise(told);
   history.replaceState(null, "", location.pathname); // the link is used
+  held = null;
   session = told;
   keep(told);
   const place = await placeOf(names.practice);
   if (place) await keepPlace({ ...place, user: names.user, practiceName: told.practice.name, released: told.workplace?.state === "released" });
+  if (own) await keepOwn(told, own.public);
 }
 
 /** The next step, whichever it is. @param {Session} [told] */
@@ -233,7 +248,7 @@ async function proceed(told = /** @type {Session} */ (session)) {
   if (!workplace || !place) return show("name");
   if (workplace.state === "waiting") return wait(told);
   await keepPlace({ ...place, released: true });
-  await fillOwn(told, await openVault(told));
+  if (held) await fillOwn(told, await openVault(told), held.pair);
   comeBack();
 }
 
@@ -256,7 +271,9 @@ async function look() {
     if (state.offline) dispatch({ type: "offline", offline: false });
     await proceed(told);
   } catch (error) {
-    if (/** @type {any} */ (error).kind === "session") return show("signIn", { why: "ended" });
+    const { kind } = /** @type {any} */ (error);
+    if (kind === "session") return show("signIn", { why: "ended" });
+    if (kind === "own-key") return begone(error);
     dispatch({ type: "offline", offline: true });
     looking = setTimeout(look, LOOK_MS);
   }
@@ -280,11 +297,20 @@ async function run(known, what) {
   } catch (error) {
     const kind = /** @type {any} */ (error).kind;
     if (kind === "session") return show("signIn", { why: "ended" });
+    if (kind === "own-key" && token() !== null) return begone(error);
     if (!kind) console.warn("visavis:", error instanceof Error ? `${error.name}: ${error.message}` : "unknown trouble");
     const own = known[kind];
     const [key, field] = Array.isArray(own) ? own : [own, null];
     dispatch({ type: "trouble", trouble: { ...sentenceOf(error, key ? { [kind]: key } : {}), field } });
   }
+}
+
+/** What the server says of the own user is not so: nothing goes on with this session. @param {unknown} error */
+function begone(error) {
+  call("DELETE", "sessions/current").catch(() => {}); // it ends by itself, too
+  forget();
+  [session, held] = [null, null];
+  show("signIn", { trouble: { ...sentenceOf(error), field: null } });
 }
 
 /** @param {string} key @returns {import("./types.js").Trouble} */

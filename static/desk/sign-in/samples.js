@@ -23,6 +23,7 @@ export const STATES = [
   { name: "sign-in-wrong", state: { ...base, screen: "signIn", passkeys: true, trouble: trouble("entry.wrong") } },
   { name: "sign-in-many", state: { ...base, screen: "signIn", trouble: trouble("entry.tooMany", null, { minutes: "4" }) } },
   { name: "sign-in-offline", state: { ...base, screen: "signIn", trouble: trouble("trouble.network") } },
+  { name: "sign-in-own-key", state: { ...base, screen: "signIn", trouble: trouble("trouble.ownKey") } },
   { name: "sign-in-caps", state: { ...base, screen: "signIn", capsLock: true, shown: true } },
   { name: "sign-in-empty", state: { ...base, screen: "signIn", trouble: trouble("password.missing", "password") } },
   { name: "sign-in-busy", state: { ...base, screen: "signIn", busy: true } },

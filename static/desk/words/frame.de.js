@@ -48,5 +48,6 @@ export default {
   "trouble.noSpace": "Auf dem Server ist kein Platz mehr, deshalb wurde das nicht gespeichert. Laufende Gespräche gehen weiter. Bitte sagen Sie der Technik Bescheid.",
   "trouble.refused": "Das hat der Server abgelehnt: {detail}",
   "trouble.tooMany": "Das waren viele Versuche. Bitte warten Sie {minutes} Minuten.",
+  "trouble.ownKey": "Der Server nennt für Ihren Zugang einen anderen Schlüssel, als dieser Browser kennt. Nichts wurde gesendet. Bitte melden Sie sich mit Ihrem Passwort neu an. Kommt dieser Hinweis wieder, fragen Sie bitte, wer Ihren Server betreibt.",
   "trouble.role": "Dafür hat Ihre Rolle kein Recht. Bitte fragen Sie die Verwaltung Ihrer Praxis.",
 };

@@ -48,5 +48,6 @@ export default {
   "trouble.noSpace": "There is no space left on the server, so this was not saved. Running calls go on. Please tell your IT.",
   "trouble.refused": "The server refused that: {detail}",
   "trouble.tooMany": "These were many attempts. Please wait {minutes} minutes.",
+  "trouble.ownKey": "For your access the server names another key than this browser knows. Nothing was sent. Please sign in again with your password. If this comes back, please ask who runs your server.",
   "trouble.role": "Your role has no right to do that. Please ask your practice's administration.",
 };

@@ -50,7 +50,10 @@ async function setUp({ link, role, ...names }) {
     link, ...names, ...head, role: "head", ...made, ...recovery, practiceKey, workplace: { name: "Empfang", publicKey: own.public, practiceKey: workplaceKey },
   });
   keep(told);
-  const place = { practice, practiceName: names.name, id: told.workplace.id, token: told.workplaceToken, pair: own, user: "leitung", released: true };
+  const place = {
+    practice, practiceName: names.name, id: told.workplace.id, token: told.workplaceToken, pair: own, own: new Map([["leitung", pair.public]]),
+    user: "leitung", released: true,
+  };
   await keepPlace(place);
   if (role === "head") return;
   const user = { practice, user: "weber" };
@@ -59,6 +62,7 @@ async function setUp({ link, role, ...names }) {
   keepToken(null);
   const signedIn = await call("POST", "sign-in", { ...user, secret: first.secret, by: "password", workplace: place.token });
   keepToken(signedIn.token);
+  await keepPlace({ ...place, own: place.own.set("weber", theirs.public) });
   await keys.changePassword(signedIn, theirs, { by: "password", secret: first.secret }, "ein eigenes Passwort");
   keep({ ...(await call("GET", "me")), token: null });
 }
