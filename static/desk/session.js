@@ -64,6 +64,20 @@ export async function recognise(session, before = null) {
   return session;
 }
 
+/**
+ * Of lists, the rows that are this user's and this workplace's have the own keys. Fails with #own-key.
+ * @param {Session} session
+ * @param {{ users: { id: string, short: string, publicKey: string }[], workplaces: { id: string, publicKey: string }[] }} lists
+ * @returns {Promise<boolean>} whether this browser knows both
+ */
+export async function recogniseRows({ practice, user }, { users, workplaces }) {
+  const place = await placeOf(practice.short);
+  const own = place?.own?.get(user.short);
+  const isOther = users.some(({ id, short: name, publicKey }) => own !== undefined && (id === user.id || name === user.short) && publicKey !== own);
+  if (isOther || workplaces.some(({ id, publicKey }) => id === place?.id && publicKey !== place.pair.public)) throw notOwn();
+  return place !== null && own !== undefined;
+}
+
 /** What is still to do on the sign-in page before any other works. @param {Session} session */
 export function isReady({ user, workplace }) {
   return !user.mustChange && workplace?.state === "released";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { staying, check as checkPractice, initialState, lacks, reduce, sectionsFor } from "../../static/desk/practice/state.js";
+import { check as checkPractice, initialState, isOther, lacks, reduce, sectionsFor, shownFor } from "../../static/desk/practice/state.js";
 import { auditSentence, stayingNames } from "../../static/desk/practice/words-of.js";
 import { STATES } from "../../static/desk/practice/samples.js";
 import { consults, keeps } from "../../static/desk/roles.js";
@@ -103,11 +103,34 @@ test("a_refusal_is_said_as_the_form_knows_it_or_as_every_page_does", () => {
 
 test("the_next_key_is_for_all_who_stay_and_for_released_workplaces_alone", () => {
   const { state } = STATES.find(({ name }) => name === "people") ?? assert.fail();
-  const left = staying(state, "u2");
+  const left = shownFor(state, "withdrawUser", "u2");
   assert.deepEqual([left.users.map(({ id }) => id), left.workplaces.map(({ id }) => id)], [["u1", "u3"], ["w1", "w3"]]);
-  assert.deepEqual(staying(state, "w3").workplaces.map(({ id }) => id), ["w1"]);
-  assert.equal(stayingNames(staying(state, "w3"), { ...words, locale: "de-DE" }), "Personen: aushilfe, dr.yilmaz, weber. Arbeitsplätze: Empfang.");
+  assert.deepEqual(shownFor(state, "withdrawPlace", "w3").workplaces.map(({ id }) => id), ["w1"]);
+  assert.equal(stayingNames(shownFor(state, "withdrawPlace", "w3"), { ...words, locale: "de-DE" }), "Personen: aushilfe, dr.yilmaz, weber. Arbeitsplätze: Empfang.");
   assert.deepEqual(state.users.map((user) => lacks(state, user)), [[], [2], []]);
+});
+
+test("keys_are_for_the_rows_that_a_question_named_and_another_key_under_a_known_number_or_name_is_told", () => {
+  const { state } = STATES.find(({ name }) => name === "people") ?? assert.fail();
+  /** @param {Partial<import("../../static/desk/practice/types.js").State>} lists */
+  const told = (lists) => reduce(known, { type: "loaded", ...lists });
+  const known = reduce({ ...state, seen: {} }, { type: "loaded", users: state.users, workplaces: state.workplaces });
+  const [, doctor] = known.users;
+  const [waits, released] = known.workplaces;
+  assert.deepEqual([...known.users, ...known.workplaces].filter(({ id }) => isOther(known, id)), []);
+
+  const asked = reduce(known, { type: "dialog", kind: "withdrawUser", id: "u3" });
+  const later = reduce(asked, { type: "loaded", users: [...known.users, { ...doctor, id: "u9", short: "geist" }], workplaces: known.workplaces });
+  assert.deepEqual(later.dialog?.holders, asked.dialog?.holders, "what comes after the question is not in its answer");
+  assert.deepEqual(reduce(later, { type: "askAgain" }).dialog?.holders.users.map(({ id }) => id), ["u1", "u2", "u9"]);
+
+  const swapped = told({ users: known.users.map((one) => (one === doctor ? { ...one, publicKey: "other" } : one)) });
+  assert.deepEqual([...swapped.users, ...swapped.workplaces].filter(({ id }) => isOther(swapped, id)).map(({ id }) => id), ["u2"]);
+  const sure = reduce(swapped, { type: "confirmed", rows: swapped.users });
+  assert.equal(isOther(sure, "u2"), false);
+  assert.equal(isOther(told({ workplaces: [{ ...waits, id: "w9", publicKey: "other" }, released] }), "w9"), true, "another row of the same name");
+  assert.equal(isOther(told({ workplaces: [waits, { ...waits, id: "w9", publicKey: "other" }] }), "w9"), false, "two of one name");
+  assert.equal(isOther(told({ workplaces: [{ ...released, id: "w9", publicKey: "other" }] }), "w9"), false, "a released one may be renamed");
 });
 
 test("each_role_sees_what_it_may_use", () => {

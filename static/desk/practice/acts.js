@@ -11,7 +11,6 @@ import { changePassword, changeRecovery, makeUser, namesOf, openOwn, rotation, s
 import * as passkeys from "../passkeys.js";
 import { forgetPlace } from "../places.js";
 import { forget, signOut } from "../session.js";
-import { staying } from "./state.js";
 
 /** @typedef {import("../types.js").Session} Session */
 /** @typedef {import("../types.js").Vault} Vault */
@@ -23,11 +22,14 @@ import { staying } from "./state.js";
  * @property {Record<string, string>} values
  * @property {string} id
  * @property {string} name
+ * @property {import("./types.js").Holders} holders  for whom keys are sealed, with the keys that were on the screen; nobody else is
  * @property {Session} session
  * @property {Vault | null} vault
  * @property {() => State} state
  * @property {() => Promise<void>} load        the lists, anew
  * @property {() => Promise<Session>} renew    session, vault and lists, anew
+ * @property {() => Promise<boolean>} knows    whether this browser knows the own keys; fails where `holders` have others
+ * @property {(rows: import("./types.js").Row[]) => void} confirm  these keys are the ones from now on
  * @property {(dialog: object) => void} show   another dialog
  * @property {(key: string, values?: Record<string, string>) => void} tell  a sentence that passes
  */
@@ -52,10 +54,11 @@ export const ACTS = {
   // ---- workplaces ----
   release: {
     known: STALE,
-    async act({ id, vault, state, load, tell }) {
-      const workplace = state().workplaces.find((one) => one.id === id);
+    async act({ id, holders: { workplaces: [workplace] }, vault, state, confirm, load, tell }) {
       if (!vault || !workplace) throw new Wrong("practice.keyless");
+      if (!(workplace.publicKey in state().checkWords)) throw new Wrong("practice.changed"); // its words were not there to compare
       await call("POST", `workplaces/${id}/release`, { keys: await sealAll(vault.keys.values(), workplace.publicKey) });
+      confirm([workplace]);
       await load();
       tell("workplaces.releasedNow");
     },
@@ -78,10 +81,10 @@ export const ACTS = {
   },
   withdrawPlace: {
     known: STALE,
-    async act({ id, state, renew, tell }) {
-      const { practice, workplace } = await renew();
-      await call("POST", `workplaces/${id}/withdraw`, { rotation: await rotation(practice.keyVersion, staying(state(), id)) });
-      if (workplace?.id === id) return signOut();
+    async act(deed) {
+      const { id, session, renew, tell } = deed;
+      await call("POST", `workplaces/${id}/withdraw`, { rotation: await nextKey(deed) });
+      if (session.workplace?.id === id) return signOut();
       await renew();
       tell("workplaces.withdrawn");
     },
@@ -90,19 +93,21 @@ export const ACTS = {
   // ---- people ----
   newUser: {
     known: { taken: ["people.taken", "short"], recipients: "practice.changed" },
-    async act({ values, session, vault, load, show }) {
+    async act({ values, session, vault, confirm, load, show }) {
       const { user } = namesOf({ practice: "", user: values.short });
       return withInitial(session, vault, user, async (made) => {
-        await call("POST", "users", { short: user, role: values.role, ...made });
+        const person = await call("POST", "users", { short: user, role: values.role, ...made });
+        confirm([{ ...person, publicKey: made.publicKey }]);
         await load();
       }, show);
     },
   },
   reset: {
     known: STALE,
-    async act({ id, name, session, vault, load, show }) {
+    async act({ id, name, session, vault, state, confirm, load, show }) {
       return withInitial(session, vault, name, async (made) => {
         await call("POST", `users/${id}/reset`, made);
+        confirm(state().users.filter((one) => one.id === id).map((one) => ({ ...one, publicKey: made.publicKey })));
         await load();
       }, show);
     },
@@ -117,20 +122,21 @@ export const ACTS = {
   },
   giveKeys: {
     known: STALE,
-    async act({ id, name, vault, state, load, tell }) {
-      const person = state().users.find((one) => one.id === id);
+    async act({ id, name, holders: { users: [person] }, vault, confirm, knows, load, tell }) {
       if (!vault || !person) throw new Wrong("practice.keyless");
+      await knows();
       const missing = [...vault.keys.values()].filter(({ version }) => !person.keys.includes(version));
       await call("PUT", `users/${id}/keys`, { keys: await sealAll(missing, person.publicKey) });
+      confirm([person]);
       await load();
       tell("people.given", { name });
     },
   },
   withdrawUser: {
     known: { ...STALE, "last-admin": "people.lastAdmin" },
-    async act({ id, state, renew, tell }) {
-      const { practice } = await renew();
-      await call("POST", `users/${id}/withdraw`, await rotation(practice.keyVersion, staying(state(), id)));
+    async act(deed) {
+      await call("POST", `users/${deed.id}/withdraw`, await nextKey(deed));
+      const { renew, tell } = deed;
       await renew();
       tell("people.withdrawn");
     },
@@ -233,11 +239,22 @@ export const ACTS = {
 };
 
 /**
+ * The practice's next key for exactly those whom the question named, the own keys among them known here.
+ * @param {Deed} deed
+ */
+async function nextKey({ session, holders, confirm, knows }) {
+  if (!(await knows())) throw new Wrong("practice.ownUnknown");
+  const next = await rotation(session.practice.keyVersion, holders);
+  confirm([...holders.users, ...holders.workplaces]);
+  return next;
+}
+
+/**
  * A first password for somebody, with a pair of their own and every key that this page holds; shown once.
  * @param {Session} session
  * @param {Vault | null} vault
  * @param {string} name
- * @param {(made: object) => Promise<void>} tellServer
+ * @param {(made: { publicKey: string, [field: string]: unknown }) => Promise<void>} tellServer
  * @param {Deed["show"]} show
  */
 async function withInitial({ practice }, vault, name, tellServer, show) {

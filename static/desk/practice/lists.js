@@ -3,7 +3,7 @@
 import { all, el, keyed, part, put } from "../../shared/dom.js";
 import { say } from "../../shared/say.js";
 import { keeps } from "../roles.js";
-import { lacks } from "./state.js";
+import { isOther, lacks } from "./state.js";
 import { auditSentence, moment, personFacts, sessionFacts, useFacts, workplaceFacts } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */
@@ -41,13 +41,25 @@ function drawWorkplaces(state, words) {
     put(part(child, "facts"), workplaceFacts(workplace, state, words));
     part(child, "kept").hidden = waits;
     part(child, "waiting").hidden = !waits;
-    const check = state.checkWords[workplace.id] ?? [];
-    const place = part(child, "words");
-    place.lang = state.language;
-    place.replaceChildren(...check.map((word) => Object.assign(document.createElement("li"), { textContent: word })));
-    part(child, "computing").hidden = check.length > 0;
-    button(child, "release").hidden = check.length === 0 || !state.held.includes(state.session?.practice.keyVersion ?? 0);
+    const there = drawCheckWords(part(child, "words"), state, workplace.publicKey);
+    part(child, "computing").hidden = there;
+    put(part(child, "other"), isOther(state, workplace.id) && words[waits ? "workplaces.other" : "workplaces.otherReleased"]);
+    button(child, "release").hidden = !there || !state.held.includes(state.session?.practice.keyVersion ?? 0);
   });
+}
+
+/**
+ * What is compared before a release: the words of this key, and none while they are computed.
+ * @param {HTMLElement} place
+ * @param {State} state
+ * @param {string | undefined} publicKey
+ * @returns {boolean} whether they are there
+ */
+export function drawCheckWords(place, state, publicKey = "") {
+  const check = state.checkWords[publicKey] ?? [];
+  place.lang = state.language;
+  place.replaceChildren(...check.map((word) => Object.assign(document.createElement("li"), { textContent: word })));
+  return check.length > 0;
 }
 
 /** @param {State} state @param {Words} words */
@@ -60,6 +72,7 @@ function drawPeople(state, words) {
     part(child, "you").hidden = !own;
     part(child, "initial").hidden = !person.mustChange;
     part(child, "keyless").hidden = person.keys.includes(current);
+    put(part(child, "other"), isOther(state, person.id) && words["people.other"]);
     put(part(child, "facts"), personFacts(person, state, words));
     button(child, "giveKeys").hidden = lacks(state, person).length === 0;
     for (const only of ["reset", "withdrawUser"]) button(child, only).toggleAttribute("data-own", own);

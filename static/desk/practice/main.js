@@ -9,11 +9,11 @@ import { checkWords } from "../keys.js";
 import * as passkeys from "../passkeys.js";
 import { checkFresh, checkPassword } from "../passwords.js";
 import { keeps } from "../roles.js";
-import { enter, openVault } from "../session.js";
+import { enter, openVault, recogniseRows } from "../session.js";
 import { say } from "../../shared/say.js";
 import { sentenceOf } from "../words.js";
 import { ACTS, Wrong } from "./acts.js";
-import { check, initialState, reduce } from "./state.js";
+import { check, initialState, isOther, reduce, shownFor } from "./state.js";
 import * as view from "./view.js";
 
 /** @typedef {import("../types.js").Session} Session */
@@ -59,14 +59,15 @@ async function start() {
 function act(action) {
   const { type, form, id, name, values } = action;
   if (type === "submit") return submit(form, values);
-  if (AT_ONCE.has(type)) return void perform(type, id, name, {});
+  if (AT_ONCE.has(type) && !(SEALING.has(type) && isOther(state, id))) return void perform(type, { id, name, holders: shownFor(state, type, id) }, {});
   if (type in ACTS) return dispatch({ type: "dialog", kind: type, id, name });
   if (type in HERE) return HERE[type]();
   dispatch(action);
 }
 
-/** Buttons that need no question. */
+/** Buttons that need no question, unless there is another key than before. */
 const AT_ONCE = new Set(["release", "refuse", "giveKeys", "endSession"]);
+const SEALING = new Set(["release", "giveKeys"]);
 
 /** @type {Record<string, () => void>} */
 const HERE = {
@@ -81,16 +82,18 @@ function submit(form, values) {
   if (state.busy) return;
   const trouble = check(values) ?? checkPassword("password", values) ?? checkFresh(values);
   if (trouble) return dispatch({ type: "trouble", trouble });
-  perform(form, state.dialog?.id ?? "", state.dialog?.name ?? "", values);
+  perform(form, state.dialog ?? { id: "", name: "", holders: shownFor(state, form, "") }, values);
 }
 
-/** @param {string} type @param {string} id @param {string} name @param {Record<string, string>} values */
-async function perform(type, id, name, values) {
+/** @param {string} type @param {Pick<import("./types.js").Dialog, "id" | "name" | "holders">} about @param {Record<string, string>} values */
+async function perform(type, { id, name, holders }, values) {
   const { known = {}, act: deed } = ACTS[type];
   await run(known, () => deed({
-    values, id, name, vault, renew, load,
+    values, id, name, holders, vault, renew, load,
     session: /** @type {Session} */ (session),
     state: () => state,
+    knows: () => recogniseRows(/** @type {Session} */ (session), holders),
+    confirm: (/** @type {import("./types.js").Row[]} */ rows) => dispatch({ type: "confirmed", rows }),
     show: (dialog) => dispatch({ type: "dialog", ...dialog }),
     tell: (key, holes = {}) => words && tell(say(words, key, holes)),
   }));
@@ -121,8 +124,13 @@ async function fail(known, error) {
   if (error instanceof Wrong) return dispatch({ type: "trouble", trouble: error.trouble });
   const kind = /** @type {any} */ (error).kind;
   if (kind === "session") return; // the sign-in page opens
+  if (kind === "own-key") return dispatch({ type: "failed", trouble: { ...sentenceOf(error), field: null } });
   if (!kind) console.warn("visavis:", error instanceof Error ? `${error.name}: ${error.message}` : "unknown trouble");
-  if (kind === "recipients" || kind === "not-found") await load().catch(() => {});
+  if (kind === "recipients" || kind === "not-found") {
+    const stopped = await renew().then(() => false, (odd) => odd.kind === "own-key" && odd);
+    if (stopped) return fail({}, stopped);
+    dispatch({ type: "askAgain" });
+  }
   const own = known[kind];
   const [key, field] = Array.isArray(own) ? own : [own, null];
   dispatch({ type: "trouble", trouble: { ...sentenceOf(error, key ? { [kind]: key } : {}), field } });
@@ -148,6 +156,7 @@ async function load() {
     own ? call("GET", "passkeys") : state.passkeys,
     admin && state.section === "software" ? call("GET", "tokens") : state.tokens,
   ]);
+  await recogniseRows(/** @type {Session} */ (session), { users, workplaces });
   dispatch({ type: "loaded", users, workplaces, sessions, passkeys: keys, tokens });
   spell();
   if (admin && state.section === "audit") await moreAudit(true);
@@ -163,9 +172,9 @@ async function moreAudit(first) {
 /** Something changed, perhaps at another workplace. What is being done here is not disturbed: the lists follow when it is done. */
 async function look() {
   outdated = true;
-  if (state.busy || state.dialog) return;
+  if (state.busy || state.dialog || state.screen === "trouble") return;
   outdated = false;
-  await load().catch(() => {}); // the next change will tell
+  await renew().catch((error) => (error.kind === "own-key" ? fail({}, error) : undefined)); // else the next change will tell
 }
 
 /** @param {string} section */
@@ -175,10 +184,11 @@ function turnTo(section) {
   load().catch((error) => fail({}, error));
 }
 
-/** The words of each workplace that waits. */
+/** The words of each key that waits. */
 async function spell() {
-  for (const { id, state: waits, publicKey } of state.workplaces) {
-    if (waits === "waiting" && session && !state.checkWords[id]) dispatch({ type: "checkWords", id, words: await checkWords(publicKey, session.practice.id, state.language) });
+  for (const { state: waits, publicKey } of state.workplaces) {
+    if (waits !== "waiting" || !session || publicKey in state.checkWords) continue;
+    dispatch({ type: "checkWords", publicKey, words: await checkWords(publicKey, session.practice.id, state.language) });
   }
 }
 

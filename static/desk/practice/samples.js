@@ -1,6 +1,6 @@
 /** Every section, dialog and trouble of the practice's page by name, each with a sample state, for the tests. The page itself never loads this file. */
 
-import { initialState } from "./state.js";
+import { initialState, shownFor } from "./state.js";
 
 /** @typedef {import("./types.js").State} State */
 
@@ -11,7 +11,7 @@ const session = {
   token: null,
   expiresAt: "2026-11-21T20:00:00Z",
   practice: { id: "p", short: "markt12", name: "Praxis am Markt", phone: "030 1234567", timeZone: "Europe/Berlin", keyVersion: 2, retentionDays: 30 },
-  user: { id: "u1", short: "weber", role: "admin", publicKey: "", byPassword: "", byRecovery: "x", mustChange: false, keys: [] },
+  user: { id: "u1", short: "weber", role: "admin", publicKey: "key u1", byPassword: "", byRecovery: "x", mustChange: false, keys: [] },
   workplace: { id: "w1", name: "Empfang", state: "released", keys: [] },
   mail: true,
   passkeys: true,
@@ -26,16 +26,16 @@ const base = {
   held: [1, 2],
   webauthn: true,
   users: [
-    { id: "u1", short: "weber", role: "admin", publicKey: "", createdAt: at, lastSeenAt: at, keys: [1, 2], mustChange: false },
-    { id: "u2", short: "dr.yilmaz", role: "doctor", publicKey: "", createdAt: at, lastSeenAt: at, keys: [1], mustChange: false },
-    { id: "u3", short: "aushilfe", role: "staff", publicKey: "", createdAt: at, lastSeenAt: null, keys: [1, 2], mustChange: true },
+    { id: "u1", short: "weber", role: "admin", publicKey: "key u1", createdAt: at, lastSeenAt: at, keys: [1, 2], mustChange: false },
+    { id: "u2", short: "dr.yilmaz", role: "doctor", publicKey: "key u2", createdAt: at, lastSeenAt: at, keys: [1], mustChange: false },
+    { id: "u3", short: "aushilfe", role: "staff", publicKey: "key u3", createdAt: at, lastSeenAt: null, keys: [1, 2], mustChange: true },
   ],
   workplaces: [
-    { id: "w2", name: "Zimmer 2", state: "waiting", publicKey: "", createdAt: at, requestedBy: "dr.yilmaz", releasedAt: null, releasedBy: null, lastSeenAt: null, keys: [], current: false },
-    { id: "w1", name: "Empfang", state: "released", publicKey: "", createdAt: at, requestedBy: "weber", releasedAt: at, releasedBy: "weber", lastSeenAt: at, keys: [1, 2], current: true },
-    { id: "w3", name: "Homeoffice mit einem recht langen Namen", state: "released", publicKey: "", createdAt: at, requestedBy: "weber", releasedAt: at, releasedBy: "weber", lastSeenAt: null, keys: [1, 2], current: false },
+    { id: "w2", name: "Zimmer 2", state: "waiting", publicKey: "key w2", createdAt: at, requestedBy: "dr.yilmaz", releasedAt: null, releasedBy: null, lastSeenAt: null, keys: [], current: false },
+    { id: "w1", name: "Empfang", state: "released", publicKey: "key w1", createdAt: at, requestedBy: "weber", releasedAt: at, releasedBy: "weber", lastSeenAt: at, keys: [1, 2], current: true },
+    { id: "w3", name: "Homeoffice mit einem recht langen Namen", state: "released", publicKey: "key w3", createdAt: at, requestedBy: "weber", releasedAt: at, releasedBy: "weber", lastSeenAt: null, keys: [1, 2], current: false },
   ],
-  checkWords: { w2: ["Brezel", "Wolle", "Saxofon", "Eisberg"] },
+  checkWords: { "key w2": ["Brezel", "Wolle", "Saxofon", "Eisberg"] },
   sessions: [
     { id: "s1", user: { id: "u1", name: "weber" }, workplace: { id: "w1", name: "Empfang" }, createdAt: at, seenAt: at, expiresAt: at, current: true },
     { id: "s2", user: { id: "u2", name: "dr.yilmaz" }, workplace: null, createdAt: at, seenAt: at, expiresAt: at, current: false },
@@ -66,18 +66,24 @@ function trouble(key, field = null, values = {}) {
 
 /** @param {import("./types.js").Dialog["kind"]} kind @param {Partial<import("./types.js").Dialog>} [facts] */
 function dialog(kind, facts = {}) {
-  return { kind, id: "", name: "", secret: "", ...facts };
+  const { id = "" } = facts;
+  return { kind, id, name: "", secret: "", holders: shownFor(base, kind, id), ...facts };
 }
 
 /** @type {{ name: string, state: State }[]} */
 export const STATES = [
   { name: "opening", state: initialState() },
   { name: "trouble", state: { ...initialState(), screen: "trouble", trouble: trouble("trouble.network") } },
+  { name: "trouble-own", state: { ...initialState(), screen: "trouble", trouble: trouble("trouble.ownKey") } },
   { name: "workplaces", state: base },
   { name: "workplaces-computing", state: { ...base, checkWords: {} } },
   { name: "workplaces-keyless", state: { ...base, held: [1] } },
   { name: "workplaces-staff", state: { ...base, session: staff, trouble: trouble("practice.changed") } },
+  { name: "workplaces-other", state: { ...base, seen: { w2: "before", w3: "before" } } },
+  { name: "release-other", state: { ...base, seen: { w2: "before" }, dialog: dialog("release", { id: "w2", name: "Zimmer 2" }) } },
   { name: "people", state: { ...base, section: "people" } },
+  { name: "people-other", state: { ...base, section: "people", seen: { u2: "before" } } },
+  { name: "give-other", state: { ...base, section: "people", seen: { u2: "before" }, dialog: dialog("giveKeys", { id: "u2", name: "dr.yilmaz" }) } },
   { name: "people-staff", state: { ...base, session: staff, section: "people" } },
   { name: "own", state: { ...base, section: "own" } },
   { name: "own-nothing", state: { ...base, section: "own", passkeys: [], sessions: [] } },
@@ -99,6 +105,8 @@ export const STATES = [
   { name: "role-last", state: { ...base, section: "people", dialog: dialog("role", { id: "u1", name: "weber" }), trouble: trouble("people.lastAdmin", "role") } },
   { name: "reset", state: { ...base, section: "people", dialog: dialog("reset", { id: "u2", name: "dr.yilmaz" }) } },
   { name: "withdraw-user", state: { ...base, section: "people", dialog: dialog("withdrawUser", { id: "u2", name: "dr.yilmaz" }) } },
+  { name: "withdraw-other", state: { ...base, section: "people", seen: { u2: "before" }, dialog: dialog("withdrawUser", { id: "u3", name: "aushilfe" }) } },
+  { name: "withdraw-unknown", state: { ...base, section: "people", dialog: dialog("withdrawUser", { id: "u3", name: "aushilfe" }), trouble: trouble("practice.ownUnknown") } },
   { name: "rename", state: { ...base, dialog: dialog("rename", { id: "w1", name: "Empfang" }) } },
   { name: "withdraw-place", state: { ...base, dialog: dialog("withdrawPlace", { id: "w3", name: "Homeoffice mit einem recht langen Namen" }) } },
   { name: "withdraw-here", state: { ...base, dialog: dialog("withdrawPlace", { id: "w1", name: "Empfang" }) } },

@@ -28,6 +28,7 @@ export function initialState() {
     users: [],
     workplaces: [],
     checkWords: {},
+    seen: {},
     sessions: [],
     passkeys: [],
     webauthn: false,
@@ -50,15 +51,23 @@ export function reduce(state, action) {
 /** @type {Record<string, (state: State, action: Action) => State>} */
 const REACTIONS = {
   language: (state, { language }) => ({ ...state, language, checkWords: {} }),
-  entered: (state, { session, held }) => ({ ...state, screen: "practice", session, held, section: allowed(state.section, session.user.role), trouble: null }),
-  failed: (state, { trouble }) => ({ ...state, screen: "trouble", trouble }),
+  entered: (state, { session, held }) => ({ ...state, screen: "practice", session, held, section: allowed(state.section, session.user.role) }),
+  failed: (state, { trouble }) => ({ ...state, screen: "trouble", dialog: null, busy: false, trouble }),
   practice: (state, { practice }) => ({ ...state, session: state.session && { ...state.session, practice } }),
   section: (state, { section }) => ({ ...state, section: allowed(section, state.session?.user.role ?? "staff"), trouble: null }),
-  /** Lists as the server tells them, whichever came. */
-  loaded: (state, { type: _, ...lists }) => ({ ...state, ...lists }),
-  checkWords: (state, { id, words }) => ({ ...state, checkWords: { ...state.checkWords, [id]: words } }),
+  /** Lists as the server tells them, whichever came. The key that somebody had first stays the one that others are held against. */
+  loaded: (state, { type: _, ...lists }) => ({
+    ...state, ...lists, seen: { ...keysOf([...(lists.users ?? []), ...(lists.workplaces ?? [])]), ...state.seen },
+  }),
+  checkWords: (state, { publicKey, words }) => ({ ...state, checkWords: { ...state.checkWords, [publicKey]: words } }),
+  /** The user said so, or this page made the key. */
+  confirmed: (state, { rows }) => ({ ...state, seen: { ...state.seen, ...keysOf(rows) } }),
   auditLines: (state, { lines, more, first }) => ({ ...state, audit: first ? lines : [...state.audit, ...lines], auditMore: more }),
-  dialog: (state, { kind, id = "", name = "", secret = "" }) => ({ ...state, dialog: { kind, id, name, secret }, shown: false, busy: false, trouble: null }),
+  dialog: (state, { kind, id = "", name = "", secret = "" }) => ({
+    ...state, dialog: { kind, id, name, secret, holders: shownFor(state, kind, id) }, shown: false, busy: false, trouble: null,
+  }),
+  /** Who stands in the lists now; nothing is sealed until that was confirmed, too. */
+  askAgain: (state) => ({ ...state, dialog: state.dialog && { ...state.dialog, holders: shownFor(state, state.dialog.kind, state.dialog.id) } }),
   closeDialog: (state) => ({ ...state, dialog: null, trouble: null }),
   busy: (state) => ({ ...state, busy: true, trouble: null }),
   /** What was asked for is done; a dialog that shows something stays. */
@@ -83,16 +92,45 @@ export function lacks({ held }, { keys }) {
   return held.filter((version) => !keys.includes(version));
 }
 
+/** @param {import("./types.js").Row[]} rows @returns {Record<string, string>} by id and by name */
+function keysOf(rows) {
+  return Object.fromEntries(rows.flatMap((row) => [[row.id, row.publicKey], [nameOf(row), row.publicKey]]));
+}
+
+/** No id has a space. @param {import("./types.js").Row} row */
+function nameOf(row) {
+  return "short" in row ? `user ${row.short}` : `workplace ${row.name}`;
+}
+
 /**
- * Who gets the practice's next key when somebody or a workplace goes.
+ * Whether the server names another key for somebody than it did in this page before: under the same id, or under the same name, the
+ * former key having gone. Released workplaces are known by their id alone, for they may be renamed.
  * @param {State} state
- * @param {string} gone  the id
- * @returns {import("./types.js").Staying}
+ * @param {string} id
  */
-export function staying({ users, workplaces }, gone) {
+export function isOther({ seen, users, workplaces }, id) {
+  const rows = [...users, ...workplaces];
+  const row = rows.find((one) => one.id === id);
+  if (!row) return false;
+  const [before, named] = [seen[id] ?? row.publicKey, seen[nameOf(row)] ?? row.publicKey];
+  const isRenamed = "name" in row && row.state === "released";
+  return before !== row.publicKey || (!isRenamed && named !== row.publicKey && !rows.some(({ publicKey }) => publicKey === named));
+}
+
+/**
+ * For whom a question or a button seals keys: these rows, with these keys, as they stand on the screen now.
+ * @param {State} state
+ * @param {string} kind  of the dialog or the button
+ * @param {string} id    whom it is about
+ * @returns {import("./types.js").Holders}
+ */
+export function shownFor({ users, workplaces }, kind, id) {
+  if (kind === "release") return { users: [], workplaces: workplaces.filter((one) => one.id === id) };
+  if (kind === "giveKeys") return { users: users.filter((one) => one.id === id), workplaces: [] };
+  if (kind !== "withdrawUser" && kind !== "withdrawPlace") return { users: [], workplaces: [] };
   return {
-    users: users.filter(({ id }) => id !== gone),
-    workplaces: workplaces.filter(({ id, state }) => id !== gone && state === "released"),
+    users: users.filter((one) => one.id !== id),
+    workplaces: workplaces.filter((one) => one.id !== id && one.state === "released"),
   };
 }
 

@@ -78,6 +78,8 @@ export interface AuditLine {
 
 export interface Dialog {
   kind:
+    | "release"
+    | "giveKeys"
     | "newUser"
     | "role"
     | "reset"
@@ -99,6 +101,8 @@ export interface Dialog {
   name: string;
   /** Shown once. */
   secret: string;
+  /** For whom keys are sealed when it is confirmed: what its sentences name. */
+  holders: Holders;
 }
 
 export interface State {
@@ -110,8 +114,10 @@ export interface State {
   held: number[];
   users: Person[];
   workplaces: Workplace[];
-  /** What is compared before a release, by workplace. */
+  /** What is compared before a release, by public key. */
   checkWords: Record<string, string[]>;
+  /** The public key of each user and workplace as this page knew it first, by id and by name. */
+  seen: Record<string, string>;
   sessions: OpenSession[];
   passkeys: Passkey[];
   /** This browser can do WebAuthn. */
@@ -128,8 +134,11 @@ export interface State {
   trouble: Trouble | null;
 }
 
-/** Who gets the practice's next key. */
-export interface Staying {
+/** Somebody who holds keys, or will. */
+export type Row = Person | Workplace;
+
+/** For whom keys are sealed. */
+export interface Holders {
   users: Person[];
   workplaces: Workplace[];
 }

@@ -8,9 +8,9 @@ import { say } from "../../shared/say.js";
 import { drawForms, drawTrouble, fillZones, forgetSecrets, listen } from "../forms.js";
 import { drawFrame } from "../frame.js";
 import { keeps } from "../roles.js";
-import { drawLists } from "./lists.js";
-import { sectionsFor, staying } from "./state.js";
-import { stayingNames } from "./words-of.js";
+import { drawCheckWords, drawLists } from "./lists.js";
+import { sectionsFor } from "./state.js";
+import { otherNames, stayingNames } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Action} Action */
@@ -19,7 +19,7 @@ import { stayingNames } from "./words-of.js";
 const drawn = {
   section: "",
   dialog: /** @type {State["dialog"]} */ (null),
-  practice: /** @type {import("./types.js").Practice | null} */ (null),
+  settings: "",
 };
 
 /** @param {(action: Action) => void} emit */
@@ -41,7 +41,7 @@ export function render(state, words) {
   document.querySelector(".overdue")?.remove();
   for (const screen of ["opening", "trouble", "practice"]) el[`screen-${screen}`].hidden = state.screen !== screen;
   if (state.screen === "trouble") put(el["trouble-text"], state.trouble && say(words, state.trouble.key, state.trouble.values));
-  if (state.screen !== "practice") return;
+  if (state.screen !== "practice") return drawDialog({ ...state, dialog: null }, words);
   for (const link of all("[data-section]")) {
     link.hidden = !sectionsFor(state.session?.user.role ?? "staff").some((one) => one === link.dataset.section);
     link.setAttribute("aria-current", String(link.dataset.section === state.section));
@@ -68,12 +68,14 @@ function drawPractice({ session }, words) {
   for (const cell of all("[data-until]")) {
     put(cell, say(words, cell.dataset.until === "trail" ? "data.untilTrail" : "data.untilRetention", { days: String(practice.retentionDays) }));
   }
-  if (practice === drawn.practice) return;
-  drawn.practice = practice;
-  input("st-name").value = practice.name;
-  input("st-phone").value = practice.phone ?? "";
-  input("st-retentionDays").value = String(practice.retentionDays);
-  fillZones(/** @type {HTMLSelectElement} */ (el["st-timeZone"]), practice.timeZone);
+  const { name, phone, retentionDays, timeZone } = practice;
+  const settings = JSON.stringify([name, phone, retentionDays, timeZone]);
+  if (settings === drawn.settings) return; // what is being typed stays
+  drawn.settings = settings;
+  input("st-name").value = name;
+  input("st-phone").value = phone ?? "";
+  input("st-retentionDays").value = String(retentionDays);
+  fillZones(/** @type {HTMLSelectElement} */ (el["st-timeZone"]), timeZone);
 }
 
 /** @param {State} state @param {Words} words */
@@ -85,13 +87,15 @@ function drawDialog(state, words) {
     const here = dialog !== null && element.id === `dialog-${dialog.kind}`;
     if (!here && element.open) {
       forgetSecrets(element);
-      for (const shown of all("[data-part=secret]", element)) shown.textContent = "";
+      for (const shown of all("[data-part=secret], [data-part=words]", element)) shown.textContent = "";
       element.close();
     }
     if (!here) continue;
     for (const sentence of all("[data-saying]", element)) put(sentence, say(words, sentence.dataset.saying ?? "", { name: dialog.name }));
     for (const shown of all("[data-part=secret]", element)) put(shown, dialog.secret);
-    for (const place of all("[data-part=staying]", element)) put(place, stayingNames(staying(state, dialog.id), words));
+    for (const place of all("[data-part=staying]", element)) put(place, stayingNames(dialog.holders, words));
+    for (const place of all("[data-part=others]", element)) put(place, otherNames(dialog.holders, state, words));
+    for (const place of all("[data-part=words]", element)) drawCheckWords(place, state, dialog.holders.workplaces[0]?.publicKey);
     for (const place of all("[data-part=here]", element)) place.hidden = dialog.id !== state.session?.workplace?.id;
     const { practice, user } = state.session ?? {};
     if (dialog.kind === "recoveryShown") put(part(element, "for"), say(words, "own.recoveryFor", { practice: practice?.short ?? "", user: user?.short ?? "" }));

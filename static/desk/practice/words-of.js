@@ -1,6 +1,7 @@
 /** What the practice's page knows, put into words: pure, out of the catalogue. */
 
 import { say } from "../../shared/say.js";
+import { isOther } from "./state.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Words} Words */
@@ -45,9 +46,19 @@ export function auditSentence({ actor, what, about }, words) {
   return say(words, key in words ? key : "audit.other", { actor: actor === "-" ? words["audit.server"] : actor, what, about });
 }
 
-/** Who gets the practice's next key, by name. @param {import("./types.js").Staying} staying @param {Words} words */
+/** Who gets the practice's next key, by name. @param {import("./types.js").Holders} holders @param {Words} words */
 export function stayingNames({ users, workplaces }, words) {
-  /** @param {string[]} names */
-  const list = (names) => names.sort((a, b) => a.localeCompare(b, words.locale)).join(", ") || "–";
+  const list = (/** @type {string[]} */ names) => listOf(names, words);
   return say(words, "people.staying", { users: list(users.map(({ short }) => short)), workplaces: list(workplaces.map(({ name }) => name)) });
+}
+
+/** Of those, who has another key than before; nothing where nobody has. @param {import("./types.js").Holders} holders @param {State} state @param {Words} words */
+export function otherNames({ users, workplaces }, state, words) {
+  const names = [...users.map(({ id, short }) => ({ id, name: short })), ...workplaces].filter(({ id }) => isOther(state, id)).map(({ name }) => name);
+  return names.length > 0 && say(words, "practice.otherKeys", { names: listOf(names, words) });
+}
+
+/** @param {string[]} names @param {Words} words */
+function listOf(names, words) {
+  return names.sort((a, b) => a.localeCompare(b, words.locale)).join(", ") || "–";
 }
