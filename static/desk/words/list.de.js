@@ -88,7 +88,7 @@ export default {
 
   "plan.title": "Termin planen",
   "plan.titleChange": "Termin ändern",
-  "plan.sealed": "Name, Anlass, Telefon, E-Mail und Notiz werden in diesem Browser verschlüsselt. Der Server kann sie nicht lesen.",
+  "plan.sealed": "Name, Anlass, Telefon, E-Mail und Notiz werden in diesem Browser verschlüsselt. Der Server bewahrt sie nur so auf.",
   "plan.when": "Wann",
   "plan.who": "Wer",
   "plan.more": "Weiteres",

@@ -88,7 +88,7 @@ export default {
 
   "plan.title": "Plan an appointment",
   "plan.titleChange": "Change the appointment",
-  "plan.sealed": "Name, occasion, phone, e-mail and note are encrypted in this browser. The server cannot read them.",
+  "plan.sealed": "Name, occasion, phone, e-mail and note are encrypted in this browser. The server keeps them encrypted only.",
   "plan.when": "When",
   "plan.who": "Who",
   "plan.more": "More",

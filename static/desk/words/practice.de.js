@@ -187,7 +187,7 @@ export default {
   "data.how": "Wie",
   "data.until": "Bis wann",
   "data.names": "Namen, Telefonnummern, Adressen, Notizen, Zugangscodes",
-  "data.namesHow": "Verschlüsselt in Ihrem Browser. Der Server kann sie nicht lesen.",
+  "data.namesHow": "Verschlüsselt in Ihrem Browser. Der Server bewahrt sie nur so auf.",
   "data.times": "Zeiten und Plätze der Sprechstunden",
   "data.readable": "Für den Server lesbar.",
   "data.untilRetention": "bis {days} Tage nach dem Termin",

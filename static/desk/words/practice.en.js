@@ -187,7 +187,7 @@ export default {
   "data.how": "How",
   "data.until": "Until when",
   "data.names": "Names, telephone numbers, addresses, notes, access codes",
-  "data.namesHow": "Encrypted in your browser. The server cannot read them.",
+  "data.namesHow": "Encrypted in your browser. The server keeps them encrypted only.",
   "data.times": "Times and seats of consultations",
   "data.readable": "Readable for the server.",
   "data.untilRetention": "until {days} days after the appointment",
