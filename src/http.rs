@@ -153,7 +153,10 @@ async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let hash: String = file.metadata.sha256_hash()[..12].iter().map(|byte| format!("{byte:02x}")).collect();
     let tag = format!("W/\"{hash}\"");
     let known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
-    let caching = [(header::ETAG, tag), (header::CACHE_CONTROL, "no-cache".to_owned())];
+    // After sign-out nothing of the desk comes back from a cache (R62).
+    let is_desk = path.starts_with("desk/") && path.ends_with(".html");
+    let keeping = if is_desk { "no-store" } else { "no-cache" };
+    let caching = [(header::ETAG, tag), (header::CACHE_CONTROL, keeping.to_owned())];
     if known {
         return (StatusCode::NOT_MODIFIED, caching).into_response();
     }

@@ -7,6 +7,8 @@ import { Signaling } from "../shared/signaling.js";
 import { tab } from "../shared/tab.js";
 
 const PATIENCE_MS = 30_000;
+/** Nobody waits longer for the last word to arrive: it does so without the page. */
+const LEAVING_MS = 2000;
 const TOKEN = "visavis.desk.token";
 const BACK = "visavis.desk.back";
 export const SIGN_IN = "/desk/sign-in.html";
@@ -43,9 +45,10 @@ export function keepToken(value) {
  * @param {"GET" | "POST" | "PUT" | "PATCH" | "DELETE"} method
  * @param {string} path   below `/api/practice/`; empty for the practice itself
  * @param {object} [body]
+ * @param {{ keepalive?: boolean }} [options]  whether it outlives the page
  * @returns {Promise<any>} what was answered; nothing for 204
  */
-export async function call(method, path, body) {
+export async function call(method, path, body, { keepalive = false } = {}) {
   /** @type {Record<string, string>} */
   const headers = {};
   const held = token();
@@ -56,6 +59,7 @@ export async function call(method, path, body) {
   try {
     const answer = await fetch(`/api/practice${path && "/"}${path}`, {
       method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal: patience.signal, cache: "no-store",
+      keepalive,
     });
     if (answer.ok) return answer.status === 204 ? undefined : await answer.json();
     throw await problemOf(answer);
@@ -88,7 +92,7 @@ export async function leave(why, after) {
   if (why !== "step") keepToken(null);
   if (location.pathname === SIGN_IN) return;
   isLeaving = true;
-  await after;
+  if (after) await Promise.race([after, new Promise((late) => setTimeout(late, LEAVING_MS))]);
   if (why === "out") tab.removeItem(BACK);
   else tab.setItem(BACK, location.pathname + location.search + location.hash);
   location.replace(`${SIGN_IN}#${why}`);

@@ -5,7 +5,8 @@
 
 import { el, put, translate } from "../shared/dom.js";
 import { keepLanguage, language } from "../shared/tab.js";
-import { signOut } from "./session.js";
+import { whenOut } from "./leaving.js";
+import { signOut, signOutHere } from "./session.js";
 import { load } from "./words.js";
 
 /** @typedef {import("./types.js").Session} Session */
@@ -17,8 +18,10 @@ const TOLD_MS = 6000;
  * Loads the words, again whenever the language is changed, and answers the header.
  * @param {string[]} parts  of `words/`
  * @param {(words: Words) => void} changed  draws the page
+ * @param {() => void} [out]  somebody signed out in another tab
  */
-export async function begin(parts, changed) {
+export async function begin(parts, changed, out = signOutHere) {
+  whenOut(out);
   const speak = async () => {
     const words = await load(language(), ...parts).catch(() => null);
     if (words) changed(words); // else what stands there says to load the page anew, or it is being left

@@ -7,6 +7,7 @@
 import { tab } from "../shared/tab.js";
 import { openKey, unwrapPair } from "../shared/vault.js";
 import { Problem, call, keepToken, leave } from "./api.js";
+import { blank, tellOut } from "./leaving.js";
 import { placeOf } from "./places.js";
 
 /** @typedef {import("./types.js").Session} Session */
@@ -98,11 +99,23 @@ export async function enter() {
   return new Promise(() => {});
 }
 
-/** Signs out; the workplace stays released. */
+/** Signs out, in every tab; the workplace stays released. */
 export async function signOut() {
-  const ended = call("DELETE", "sessions/current").catch(() => {}); // it ends by itself, too
+  tellOut();
+  await signOutHere();
+}
+
+/** The same, in this tab alone: another one said so. */
+export async function signOutHere() {
+  const ended = endSession();
+  blank();
   forget();
   await leave("out", ended);
+}
+
+/** The server's half of it, whatever becomes of this page. */
+export function endSession() {
+  return call("DELETE", "sessions/current", undefined, { keepalive: true }).catch(() => {}); // it ends by itself, too
 }
 
 /** The names and the sealed keys leave this tab. */

@@ -6,6 +6,7 @@
 import { all, el, put } from "../../shared/dom.js";
 import { say } from "../../shared/say.js";
 import { language } from "../../shared/tab.js";
+import { blank, whenLeft, whenOut } from "../leaving.js";
 import de from "../words/invitation.de.js";
 import en from "../words/invitation.en.js";
 import { pathOf, qr } from "./qr.js";
@@ -16,6 +17,11 @@ import { ASKS } from "./sheet-opener.js";
 /** By then a tab that is there has answered. */
 const PATIENCE_MS = 5000;
 
+whenLeft();
+whenOut(() => {
+  blank();
+  close(); // where the browser lets it: a script has opened this tab
+});
 const own = language() === "en" ? en : de;
 document.documentElement.lang = own["invite.letter.language"];
 put(el.hint, own["invite.sheet.loading"]);

@@ -7,6 +7,7 @@
 import { Sound } from "../../shared/sound.js";
 import { leave, listenToDesk, token } from "../api.js";
 import { begin } from "../frame.js";
+import { isLeft, whenLeft } from "../leaving.js";
 import { enter, isReady, kept, openVault, refresh } from "../session.js";
 import { sentenceOf } from "../words.js";
 import { Book, page } from "./book.js";
@@ -61,6 +62,7 @@ async function start() {
     dispatch({ type: "set", change: { language: said.language } });
     draw();
   });
+  whenLeft(drop);
   view.mount(act);
   listen();
   // Whoever was here before need not wait for the session to be asked: everything is asked for at once.
@@ -87,6 +89,14 @@ async function start() {
   await book.restore();
 }
 
+/** Nothing that was opened stays. */
+function drop() {
+  live.close();
+  clearTimeout(keeping);
+  book = null;
+  state = initialState();
+}
+
 /** What the user does. @param {Action} action */
 function act(action) {
   (ON_ACTION[action.type] ?? dispatch)(action);
@@ -95,6 +105,7 @@ function act(action) {
 
 /** @param {Action} action */
 function dispatch(action) {
+  if (isLeft()) return;
   const before = state;
   state = reduce(state, action);
   if (state.screen === "list" && before.screen === "opening" && location.hash.length > 1) route();
@@ -347,7 +358,7 @@ function drawSoon(ms) {
 function draw() {
   clearTimeout(drawing);
   drawingAt = Infinity;
-  if (!words) return;
+  if (!words || isLeft()) return;
   view.render(state, words);
 }
 

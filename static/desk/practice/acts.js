@@ -6,11 +6,11 @@
 import { newInitialPassword } from "../../shared/code.js";
 import { save } from "../../shared/dom.js";
 import { openRecord, versionOf } from "../../shared/vault.js";
-import { call, leave } from "../api.js";
+import { call } from "../api.js";
 import { changePassword, changeRecovery, makeUser, namesOf, openOwn, rotation, sealAll } from "../keys.js";
 import * as passkeys from "../passkeys.js";
 import { forgetPlace } from "../places.js";
-import { forget, signOut } from "../session.js";
+import { signOut } from "../session.js";
 
 /** @typedef {import("../types.js").Session} Session */
 /** @typedef {import("../types.js").Vault} Vault */
@@ -232,8 +232,7 @@ export const ACTS = {
       if (!own) throw new Wrong("own.wrong", "password");
       await call("POST", "delete", { secret: own.secret });
       await forgetPlace(session.practice.short);
-      forget();
-      leave("out");
+      await signOut();
     },
   },
 };

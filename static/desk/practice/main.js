@@ -5,6 +5,7 @@
 
 import { call, listenToDesk } from "../api.js";
 import { begin, tell } from "../frame.js";
+import { isLeft, whenLeft } from "../leaving.js";
 import { checkWords } from "../keys.js";
 import * as passkeys from "../passkeys.js";
 import { checkFresh, checkPassword } from "../passwords.js";
@@ -28,10 +29,12 @@ let session = /** @type {Session | null} */ (null);
 let vault = /** @type {import("../types.js").Vault | null} */ (null);
 /** Whether something changed that the lists do not show yet. */
 let outdated = false;
+const live = listenToDesk();
 
 start();
 
 async function start() {
+  whenLeft(drop);
   view.mount(act);
   addEventListener("hashchange", () => turnTo(location.hash.slice(1)));
   await begin(["practice"], (loaded) => {
@@ -46,13 +49,19 @@ async function start() {
   } catch (error) {
     return dispatch({ type: "failed", trouble: { ...sentenceOf(error), field: null } });
   }
-  const live = listenToDesk();
   live.addEventListener("message", (event) => {
     const { detail } = /** @type {CustomEvent} */ (event);
     if (detail.type === "state" || ["users", "workplaces", "practice"].includes(detail.what)) look();
   });
   live.addEventListener("closed", look); // the session ended, and asking tells so
   live.open();
+}
+
+/** Nothing of the practice stays. */
+function drop() {
+  live.close();
+  [session, vault] = [null, null];
+  state = initialState();
 }
 
 /** What the user does: a form, a button that acts at once, a button that opens its dialog, or something for this page alone. @param {Action} action */
@@ -198,6 +207,7 @@ async function copy() {
 
 /** @param {Action} action */
 function dispatch(action) {
+  if (isLeft()) return;
   state = reduce(state, action);
   if (words) view.render(state, words);
   if (outdated && !state.busy && !state.dialog) look();

@@ -6,11 +6,12 @@
 import { fromRecoveryKey, newPracticeKey, newWorkplacePair, sealKey } from "../../shared/vault.js";
 import { call, comeBack, keepToken, token } from "../api.js";
 import { begin } from "../frame.js";
+import { isLeft, whenLeft } from "../leaving.js";
 import { changePassword, changeRecovery, checkWords, fillOwn, makeRecovery, makeUser, namesOf, openOwn, opener, sealAll } from "../keys.js";
 import * as passkeys from "../passkeys.js";
 import { forgetPlace, keepOwn, keepPlace, lastPlace, placeOf, tryOut } from "../places.js";
 import { keeps } from "../roles.js";
-import { forget, keep, notOwn, openAll, openVault, ownPair, recognise, refresh, short } from "../session.js";
+import { endSession, forget, keep, notOwn, openAll, openVault, ownPair, recognise, refresh, short } from "../session.js";
 import { sentenceOf } from "../words.js";
 import { check, initialState, reduce } from "./state.js";
 import * as view from "./view.js";
@@ -35,12 +36,13 @@ start();
 
 async function start() {
   addEventListener("hashchange", () => location.reload());
+  whenLeft(drop);
   view.mount(act);
   await begin(["entry"], (loaded) => {
     words = loaded;
     dispatch({ type: "language", language: loaded.language });
     if (state.screen === "waiting") spell();
-  });
+  }, otherOut);
   if (!window.isSecureContext) return show("unsupported", { trouble: plain("entry.insecure") });
   try {
     await tryOut((await newWorkplacePair()).private);
@@ -57,6 +59,23 @@ async function start() {
   if (token() === null) return show("signIn", { why: what === "ended" || what === "out" ? what : null });
   await run({}, async () => proceed(await refresh()));
   if (state.screen === "opening") show("signIn", { trouble: state.trouble });
+}
+
+/** Neither a pair nor what is shown once stays. */
+function drop() {
+  clearTimeout(looking);
+  [session, held, link] = [null, null, ""];
+  state = initialState();
+}
+
+/** Somebody signed out in another tab. A recovery key that is being written down stays on the screen. */
+function otherOut() {
+  if (token() === null) return;
+  endSession();
+  forget();
+  if (state.screen === "recovery") return;
+  [session, held] = [null, null];
+  show("signIn", { why: "out" });
 }
 
 /** What the user does. @param {Action} action */
@@ -80,7 +99,7 @@ const STEPS = {
   askAnew: () => show("name"),
   print: () => print(),
   async otherUser() {
-    await call("DELETE", "sessions/current").catch(() => {}); // it ends by itself, too
+    await endSession();
     forget();
     [session, held] = [null, null];
     show("signIn");
@@ -307,7 +326,7 @@ async function run(known, what) {
 
 /** What the server says of the own user is not so: nothing goes on with this session. @param {unknown} error */
 function begone(error) {
-  call("DELETE", "sessions/current").catch(() => {}); // it ends by itself, too
+  endSession();
   forget();
   [session, held] = [null, null];
   show("signIn", { trouble: { ...sentenceOf(error), field: null } });
@@ -330,6 +349,7 @@ function named() {
 
 /** @param {Action} action */
 function dispatch(action) {
+  if (isLeft()) return;
   state = reduce(state, action);
   if (words) view.render(state, words);
 }
