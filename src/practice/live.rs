@@ -1,4 +1,5 @@
-//! `/api/practice/live`: what a desk hears without asking (docs/protocol.md "Live"). The session's token comes in the first message, never in the URL (R51).
+//! `/api/practice/live`: what a desk hears without asking (docs/protocol.md "Live"). The session's token comes in the first message, never in the
+//! URL (R51). Who waits is for a colleague at a released workplace alone, like the list itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::member::Member;
+use super::member::Colleague;
 use crate::App;
 use crate::access::Role;
 use crate::bus::Lagged;
@@ -114,6 +115,7 @@ async fn serve(app: Arc<App>, mut socket: WebSocket) {
     let (code, reason) = match talk(&app, &mut socket).await {
         Ok(end) => end,
         Err(Error::Session) => (close_code::POLICY, "sign in"),
+        Err(Error::Forbidden(kind, _)) => (close_code::POLICY, kind),
         Err(_) => (close_code::ERROR, "try again"),
     };
     let _ = timeout(DEADLINE, socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))))
@@ -128,7 +130,7 @@ async fn talk(app: &App, socket: &mut WebSocket) -> Result<(u16, &'static str), 
     };
     let Ok(Some(Ok(Message::Text(text)))) = first else { return Err(Error::Session) };
     let Ok(Hello::Desk { token }) = serde_json::from_str(&text) else { return Err(Error::Session) };
-    let member = Member::of_token(app, &token).await?;
+    let Colleague(member) = Colleague::of_token(app, &token).await?;
     let practice = member.practice.id;
     // Listening begins before the state is read, so that nothing falls in between.
     let mut news = app.desk.bus.subscribe(&practice, CAPACITY);
@@ -153,7 +155,7 @@ async fn talk(app: &App, socket: &mut WebSocket) -> Result<(u16, &'static str), 
             () = app.stop.cancelled() => return Ok((close_code::RESTART, "restarting")),
         };
         if matches!(message, LiveMessage::Sessions) {
-            Member::of_token(app, &token).await?;
+            Colleague::of_token(app, &token).await?;
             if !matches!(timeout(DEADLINE, socket.send(Message::Ping(Vec::new().into()))).await, Ok(Ok(()))) {
                 return Ok((close_code::NORMAL, ""));
             }

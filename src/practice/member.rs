@@ -145,6 +145,13 @@ impl FromRequestParts<Arc<App>> for Member {
 /// Somebody with an own password at a released workplace.
 pub struct Colleague(pub Member);
 
+impl Colleague {
+    /// The colleague behind a session's token.
+    pub async fn of_token(app: &App, token: &str) -> Result<Self, Error> {
+        Ok(Self(Member::of_token(app, token).await?.own_password()?.released()?))
+    }
+}
+
 impl FromRequestParts<Arc<App>> for Colleague {
     type Rejection = Error;
 

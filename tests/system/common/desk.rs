@@ -72,15 +72,25 @@ impl Practice {
         Self { head: Session::of(body), workplace_token }
     }
 
-    /// Adds a user with an own password at a released workplace of theirs.
-    pub async fn colleague(&self, server: &Server, short: &str, role: &str) -> Session {
+    async fn newcomer(&self, server: &Server, short: &str, role: &str, workplace: Option<&str>) -> Session {
         let (status, user) = self.head.post(server, "/users", user(short, role, &[1])).await;
         assert_eq!(status, 201, "{user}");
-        let signed = sign_in(server, &self.short(), short, "initial", None).await;
+        let signed = sign_in(server, &self.short(), short, "initial", workplace).await;
         let session = Session::of(signed.1);
         let change =
             json!({ "by": "password", "secret": "initial", "newSecret": "own", "byPassword": "blob" });
         assert_eq!(session.put(server, "/me/password", change).await.0, 204);
+        session
+    }
+
+    /// Adds a user with an own password, signed in at the first workplace.
+    pub async fn colleague_here(&self, server: &Server, short: &str, role: &str) -> Session {
+        self.newcomer(server, short, role, Some(&self.workplace_token)).await
+    }
+
+    /// Adds a user with an own password at a released workplace of theirs.
+    pub async fn colleague(&self, server: &Server, short: &str, role: &str) -> Session {
+        let session = self.newcomer(server, short, role, None).await;
         let (status, asked) =
             session.post(server, "/workplaces", json!({ "name": short, "publicKey": "key" })).await;
         assert_eq!(status, 201, "{asked}");

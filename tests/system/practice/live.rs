@@ -6,7 +6,7 @@ use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use crate::common::desk::Practice;
+use crate::common::desk::{Practice, Session, sign_in, user};
 use crate::common::{Connection, Server, within};
 
 struct Ear(tokio_tungstenite::WebSocketStream<Connection>);
@@ -106,6 +106,26 @@ async fn a_desk_whose_session_ends_is_closed_at_once_and_a_stranger_hears_nothin
     assert_eq!(ear.next().await, Err(1008));
     assert_eq!(Ear::open(&server, &practice.head.token).await.next().await, Err(1008));
     assert_eq!(Ear::open(&server, "").await.next().await, Err(1008));
+}
+
+#[tokio::test]
+async fn who_waits_is_told_at_released_workplaces_alone() {
+    let server = Server::start().await;
+    let practice = Practice::set_up(&server, "markt").await;
+    let here = practice.colleague_here(&server, "dr.abel", "doctor").await;
+    Ear::open(&server, &here.token).await.until("state").await;
+    for who in ["dr.abel", "leitung"] {
+        let secret = if who == "leitung" { "right" } else { "own" };
+        let elsewhere = Session::of(sign_in(&server, "markt", who, secret, None).await.1);
+        assert_eq!(Ear::open(&server, &elsewhere.token).await.next().await, Err(1008), "{who} elsewhere");
+        let asks = json!({ "name": "Zuhause", "publicKey": "key" });
+        assert_eq!(elsewhere.post(&server, "/workplaces", asks).await.0, 201);
+        assert_eq!(Ear::open(&server, &elsewhere.token).await.next().await, Err(1008), "{who}, who asked");
+    }
+    practice.head.post(&server, "/users", user("neu", "staff", &[1])).await;
+    let initial = sign_in(&server, "markt", "neu", "initial", Some(&practice.workplace_token)).await.1;
+    let initial = Session::of(initial);
+    assert_eq!(Ear::open(&server, &initial.token).await.next().await, Err(1008), "an initial password");
 }
 
 #[tokio::test]
