@@ -20,7 +20,7 @@ use crate::audit::note;
 use crate::error::{Error, Problem};
 use crate::fields::{At, Body, moment, opaque, short};
 use crate::keys::new_id;
-use crate::store::{Credentials, Holder, KeyFor, Rotation, User};
+use crate::store::{Credentials, Holder, KeyFor, Rotation, User, Withdrawal};
 
 /// A user as colleagues see them.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -225,14 +225,11 @@ pub async fn withdraw(
     Body(rotation): Body<Rotation>,
 ) -> Result<StatusCode, Error> {
     let user = find(&app, &member, &id).await?;
-    let users = app.store.users(&member.practice.id).await?;
-    let keeps = |user: &User| UserRole::parse(&user.role).is_some_and(UserRole::keeps);
-    if !users.iter().any(|other| keeps(other) && other.id != id) {
-        return Err(last_admin());
-    }
     check_rotation(&rotation)?;
-    if !app.store.withdraw(&member.practice.id, Holder::User, &id, &rotation).await? {
-        return Err(recipients());
+    match app.store.withdraw(&member.practice.id, Holder::User, &id, &rotation).await? {
+        Withdrawal::Done => {}
+        Withdrawal::LastAdmin => return Err(last_admin()),
+        Withdrawal::OtherRecipients => return Err(recipients()),
     }
     told(&app, &member, "user-withdrawn", &user.short).await?;
     app.desk.tell_sessions(&member.practice.id);

@@ -19,7 +19,7 @@ use crate::audit::note;
 use crate::error::{Error, Problem};
 use crate::fields::{At, Body, line, moment, opaque};
 use crate::keys::{new_id, random_128, token_hash};
-use crate::store::{Holder, Rotation, Workplace};
+use crate::store::{self, Holder, Rotation, Workplace};
 
 /// A workplace in the list.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -207,7 +207,8 @@ pub async fn withdraw(
         None => app.store.refuse_workplace(&member.practice.id, &id).await?,
         Some(rotation) => {
             check_rotation(rotation)?;
-            app.store.withdraw(&member.practice.id, Holder::Workplace, &id, rotation).await?
+            let done = app.store.withdraw(&member.practice.id, Holder::Workplace, &id, rotation).await?;
+            done == store::Withdrawal::Done
         }
     };
     if !gone {

@@ -89,19 +89,24 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Takes a user or a workplace out and puts a new version of the practice's key in the hands of all who stay; `false` where the
-    /// recipients are not exactly those, or the version is not the next.
+    /// Takes a user or a workplace out and puts a new version of the practice's key in the hands of all who stay. All is judged where
+    /// nobody else changes the practice meanwhile.
     pub async fn withdraw(
         &self,
         practice: &str,
         holder: Holder,
         id: &str,
         rotation: &Rotation,
-    ) -> Result<bool, sqlx::Error> {
+    ) -> Result<Withdrawal, sqlx::Error> {
         let mut transaction = self.begin().await?;
-        let Some(version) = lock(&mut transaction, practice).await? else { return Ok(false) };
+        let Some(version) = lock(&mut transaction, practice).await? else {
+            return Ok(Withdrawal::OtherRecipients);
+        };
         let sql = format!("DELETE FROM {} WHERE practice = $1 AND id = $2", holder.table());
         sqlx::query(sqlx::AssertSqlSafe(sql)).bind(practice).bind(id).execute(&mut *transaction).await?;
+        if holder == Holder::User && !has_admin(&mut transaction, practice).await? {
+            return Ok(Withdrawal::LastAdmin);
+        }
         let mut users: Vec<String> = sqlx::query_scalar("SELECT id FROM users WHERE practice = $1")
             .bind(practice)
             .fetch_all(&mut *transaction)
@@ -115,7 +120,7 @@ impl Store {
             && same(&mut users, &rotation.users)
             && same(&mut workplaces, &rotation.workplaces);
         if !exact {
-            return Ok(false);
+            return Ok(Withdrawal::OtherRecipients);
         }
         sqlx::query("UPDATE practices SET key_version = $1 WHERE id = $2")
             .bind(rotation.version)
@@ -129,8 +134,24 @@ impl Store {
             }
         }
         transaction.commit().await?;
-        Ok(true)
+        Ok(Withdrawal::Done)
     }
+}
+
+/// What became of a withdrawal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Withdrawal {
+    /// It is done.
+    Done,
+    /// Nothing happened: nobody would keep people, workplaces and settings.
+    LastAdmin,
+    /// Nothing happened: the recipients are not exactly all who stay, or the version is not the next.
+    OtherRecipients,
+}
+
+async fn has_admin(transaction: &mut Transaction<'_, Any>, practice: &str) -> Result<bool, sqlx::Error> {
+    let sql = "SELECT id FROM users WHERE practice = $1 AND role IN ('admin', 'head') LIMIT 1";
+    Ok(sqlx::query(sql).bind(practice).fetch_optional(&mut **transaction).await?.is_some())
 }
 
 /// Who holds versions of the practice's key.

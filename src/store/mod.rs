@@ -29,7 +29,7 @@ pub use consultations::{Claim, Consultation, Found, NewPlan, NewSeat, Seat};
 pub use copy::{Copied, Damage, check_copy};
 pub use desk::{Change, Cursor, Planned, Which};
 pub use failure::Failure;
-pub use keys::{Holder, KeyFor, Rotation};
+pub use keys::{Holder, KeyFor, Rotation, Withdrawal};
 pub use lease::{Lease, Tenant};
 pub use records::{ApiToken, AuditLine, StoredPasskey};
 pub use sessions::Session;

@@ -165,6 +165,44 @@ async fn a_withdrawal_gives_all_who_stay_a_new_key_and_the_withdrawn_nothing() {
     );
 }
 
+/// A withdrawal of this user for whoever else is in the lists now.
+async fn withdrawal(server: &Server, by: &Session, gone: &str, version: i64) -> (String, Value) {
+    let mut sealed = Vec::new();
+    for list in ["/users", "/workplaces"] {
+        let (_, rows) = by.get(server, list).await;
+        let staying = rows.as_array().unwrap().iter().filter(|row| row["id"] != gone);
+        sealed.push(staying.map(|row| json!({ "id": row["id"], "wrapped": "new" })).collect::<Vec<_>>());
+    }
+    let rotation = json!({ "version": version, "users": sealed[0], "workplaces": sealed[1] });
+    (format!("/users/{gone}/withdraw"), rotation)
+}
+
+#[tokio::test]
+async fn of_two_admins_who_end_each_others_rights_at_once_one_stays() {
+    let server = Server::start().await;
+    let rounds = futures_util::future::join_all((0..40).map(|round| {
+        let server = &server;
+        async move {
+            let practice = Practice::set_up(server, &format!("p{round}")).await;
+            let other = practice.colleague_here(server, "zweite", "admin").await;
+            (practice, other)
+        }
+    }))
+    .await;
+    for (practice, other) in &rounds {
+        let head = &practice.head;
+        let (path, rotation) = withdrawal(&server, head, other.user(), 2).await;
+        let demotion = format!("/users/{}", head.user());
+        let (withdrawn, demoted) = tokio::join!(
+            head.post(&server, &path, rotation),
+            other.patch(&server, &demotion, json!({ "role": "staff" })),
+        );
+        let (_, me) = head.get(&server, "/me").await;
+        let stays = me["user"]["role"] == "head" || other.get(&server, "/me").await.0 == 200;
+        assert!(stays, "nobody keeps the practice: {withdrawn:?}, {demoted:?}");
+    }
+}
+
 #[tokio::test]
 async fn the_trail_tells_who_did_what_and_nothing_of_patients() {
     let server = Server::start().await;
