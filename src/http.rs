@@ -23,8 +23,10 @@ use crate::practice::tokens::Scope;
 use crate::practice::{data, entrance, live, me, passkeys, plan, seats, tokens, users, workplaces};
 use crate::{backup, consultation, health, legal, openapi, operator, readiness, signaling};
 
-/// The largest body of the desk: a rotation for a hundred holders.
+/// The largest body of the desk.
 const DESK_BYTES: usize = 64 * 1024;
+/// The largest body that brings keys, 0.2 kB each: ten thousand versions for one holder, or one version for ten thousand.
+const KEYS_BYTES: usize = 2 * 1024 * 1024;
 
 /// Everything the network sees.
 pub fn router(app: &Arc<App>) -> Router {
@@ -84,7 +86,7 @@ fn api() -> Router<Arc<App>> {
 
 /// `/api/practice/…`.
 fn desk() -> Router<Arc<App>> {
-    Router::new()
+    keys()
         .route("/salt", post(entrance::salt))
         .route("/set-up", post(entrance::set_up))
         .route("/rescue", post(entrance::rescue))
@@ -95,22 +97,15 @@ fn desk() -> Router<Arc<App>> {
         .route("/me", get(me::show))
         .route("/me/password", put(me::password))
         .route("/me/recovery", put(me::recovery))
-        .route("/me/keys", put(me::keys))
         .route("/sessions", get(me::sessions))
         .route("/sessions/{id}", delete(me::end_session))
         .route("/passkeys", get(passkeys::list))
         .route("/passkeys/begin", post(passkeys::register_begin))
         .route("/passkeys/finish", post(passkeys::register_finish))
         .route("/passkeys/{id}", delete(passkeys::remove))
-        .route("/users", get(users::list).post(users::create))
         .route("/users/{id}", patch(users::change))
-        .route("/users/{id}/reset", post(users::reset))
-        .route("/users/{id}/keys", put(users::keys))
-        .route("/users/{id}/withdraw", post(users::withdraw))
         .route("/workplaces", get(workplaces::list).post(workplaces::create))
         .route("/workplaces/{id}", patch(workplaces::rename))
-        .route("/workplaces/{id}/release", post(workplaces::release))
-        .route("/workplaces/{id}/withdraw", post(workplaces::withdraw))
         .route("/consultations", get(plan::list).post(plan::create))
         .route("/consultations/{id}", get(plan::show).patch(plan::change).delete(plan::delete))
         .route("/consultations/{id}/cancel", post(plan::cancel))
@@ -128,6 +123,19 @@ fn desk() -> Router<Arc<App>> {
         .fallback(|| async { Error::NoPath })
         .method_not_allowed_fallback(|| async { Error::NoMethod })
         .layer(DefaultBodyLimit::max(DESK_BYTES))
+}
+
+/// What brings keys of the practice. Each is for somebody signed in, which is known before the body is read.
+fn keys() -> Router<Arc<App>> {
+    Router::new()
+        .route("/me/keys", put(me::keys))
+        .route("/users", get(users::list).post(users::create))
+        .route("/users/{id}/reset", post(users::reset))
+        .route("/users/{id}/keys", put(users::keys))
+        .route("/users/{id}/withdraw", post(users::withdraw))
+        .route("/workplaces/{id}/release", post(workplaces::release))
+        .route("/workplaces/{id}/withdraw", post(workplaces::withdraw))
+        .layer(DefaultBodyLimit::max(KEYS_BYTES))
 }
 
 /// The pages, embedded.

@@ -1,5 +1,7 @@
 //! The practice's key as it comes from a page, sealed for its holders: bounded, since nothing here can open it.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 use crate::error::Error;
@@ -8,9 +10,6 @@ use crate::store::{KeyFor, Rotation};
 
 /// A wrapped key or private half.
 pub const WRAPPED_CHARACTERS: usize = 512;
-/// Versions that a body may bring.
-const VERSIONS: usize = 100;
-
 /// Versions of the practice's key.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -35,10 +34,11 @@ pub fn check_rotation(rotation: &Rotation) -> Result<(), Error> {
     Ok(())
 }
 
-/// Bounds of keys, and that the versions exist.
+/// Bounds of keys, and that the versions exist, each once: a practice has as many as there were withdrawals.
 pub fn check_keys(keys: &[KeyFor], newest: i64) -> Result<(), Error> {
-    if keys.len() > VERSIONS || keys.iter().any(|key| !(1..=newest).contains(&key.version)) {
-        return Err(Error::Invalid(format!("keys: versions from 1 to {newest}, {VERSIONS} at most.")));
+    let versions: BTreeSet<i64> = keys.iter().map(|key| key.version).collect();
+    if versions.len() < keys.len() || versions.iter().any(|version| !(1..=newest).contains(version)) {
+        return Err(Error::Invalid(format!("keys: versions from 1 to {newest}, each once.")));
     }
     keys.iter().try_for_each(|key| opaque("wrapped", &key.wrapped, WRAPPED_CHARACTERS))
 }

@@ -204,6 +204,36 @@ async fn of_two_admins_who_end_each_others_rights_at_once_one_stays() {
 }
 
 #[tokio::test]
+async fn after_a_hundred_withdrawals_people_and_workplaces_still_get_all_keys() {
+    let server = Server::start().await;
+    let practice = Practice::set_up(&server, "markt").await;
+    for version in 1..=101 {
+        let leaving = user("geht", "staff", &[version]);
+        let (status, leaving) = practice.head.post(&server, "/users", leaving).await;
+        assert_eq!(status, 201, "{leaving}");
+        let gone = leaving["id"].as_str().unwrap();
+        let (path, rotation) = withdrawal(&server, &practice.head, gone, version + 1).await;
+        assert_eq!(practice.head.post(&server, &path, rotation).await.0, 204);
+    }
+    let versions: Vec<i64> = (1..=102).collect();
+    // As long as a browser makes them.
+    let keys: Vec<Value> =
+        versions.iter().map(|version| json!({ "version": version, "wrapped": "x".repeat(500) })).collect();
+    let mut newcomer = user("kommt", "staff", &versions);
+    newcomer["keys"] = json!(keys);
+    let (status, made) = practice.head.post(&server, "/users", newcomer).await;
+    assert_eq!((status, made["keys"].as_array().map(Vec::len)), (201, Some(102)), "{made}");
+    let signed = Session::of(sign_in(&server, "markt", "kommt", "initial", None).await.1);
+    let (_, asked) =
+        signed.post(&server, "/workplaces", json!({ "name": "Labor", "publicKey": "key" })).await;
+    let release = format!("/workplaces/{}/release", asked["id"].as_str().unwrap());
+    let body = json!({ "keys": keys });
+    assert_eq!(practice.head.post(&server, &release, body).await.0, 204);
+    let twice = json!({ "keys": [keys[0], keys[0]] });
+    assert_eq!(practice.head.post(&server, &release, twice).await.0, 422, "each once");
+}
+
+#[tokio::test]
 async fn the_trail_tells_who_did_what_and_nothing_of_patients() {
     let server = Server::start().await;
     let practice = Practice::set_up(&server, "markt").await;
