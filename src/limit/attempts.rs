@@ -12,8 +12,11 @@ pub enum Attempt {
     Account,
     /// From a released workplace.
     Workplace,
-    /// From an address (see [`network_of`]), whatever the account.
+    /// From an address (see [`network_of`](super::network_of)), whatever the account.
     Address,
+    /// With recovery keys, from an address: nobody guesses one (160 bits), so that this bounds the work alone, and no guessing of passwords
+    /// keeps a user from theirs.
+    Recovery,
     /// To send a mail, by a practice: enough for any practice, and too little for a stolen session to send spam.
     Mail,
 }
@@ -24,7 +27,7 @@ impl Attempt {
         let (seconds, free) = match self {
             Self::Account => (60, 10),
             Self::Workplace => (5, 10),
-            Self::Address => (3, 100),
+            Self::Address | Self::Recovery => (3, 100),
             Self::Mail => (60, 60),
         };
         (Duration::from_secs(seconds), Duration::from_secs(seconds * free))
@@ -37,6 +40,7 @@ pub struct Attempts {
     accounts: Debts,
     workplaces: Debts,
     addresses: Debts,
+    recoveries: Debts,
     practices: Debts,
 }
 
@@ -44,7 +48,13 @@ impl Attempts {
     /// Budgets whose clock starts at `now`.
     pub fn new(now: Instant) -> Self {
         let debts = || Debts::new(now);
-        Self { accounts: debts(), workplaces: debts(), addresses: debts(), practices: debts() }
+        Self {
+            accounts: debts(),
+            workplaces: debts(),
+            addresses: debts(),
+            recoveries: debts(),
+            practices: debts(),
+        }
     }
 
     /// Takes one attempt out of a budget, or tells how long there is none.
@@ -63,6 +73,7 @@ impl Attempts {
             Attempt::Account => &self.accounts,
             Attempt::Workplace => &self.workplaces,
             Attempt::Address => &self.addresses,
+            Attempt::Recovery => &self.recoveries,
             Attempt::Mail => &self.practices,
         }
     }

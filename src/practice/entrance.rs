@@ -304,7 +304,7 @@ pub async fn sign_in(
         Some(token) => app.store.workplace_of(&practice, &token_hash(token)).await?,
         None => None,
     };
-    let budget = Budget::take(&app, address, workplace.as_ref(), &format!("{practice}\0{user}"))?;
+    let budget = Budget::take(&app, address, workplace.as_ref(), (&format!("{practice}\0{user}"), body.by))?;
     let user = app.store.user_named(&practice, &user).await?;
     let stored = user.as_ref().and_then(|user| match body.by {
         By::Password => Some(user.password_hash.clone()),

@@ -18,7 +18,7 @@ use webauthn_rs::prelude::{
 use webauthn_rs::{Webauthn, WebauthnBuilder};
 
 use super::member::Colleague;
-use super::proof::Budget;
+use super::proof::{Budget, By};
 use super::session::{Signed, begin};
 use crate::App;
 use crate::audit::note;
@@ -230,7 +230,8 @@ pub async fn sign_in_begin(
     let webauthn = webauthn(&app)?;
     let (practice, user) = (fold(&body.practice), fold(&body.user));
     let workplace = released(&app, &practice, &body.workplace).await?;
-    let budget = Budget::take(&app, address, workplace.as_ref(), &format!("{practice}\0{user}"))?;
+    let account = format!("{practice}\0{user}");
+    let budget = Budget::take(&app, address, workplace.as_ref(), (&account, By::Password))?;
     let workplace = workplace.ok_or(Error::SignIn)?;
     let user = app.store.user_named(&practice, &user).await?.ok_or(Error::SignIn)?;
     let known: Vec<Passkey> =

@@ -32,41 +32,44 @@ pub struct Budget {
     kind: Attempt,
     whose: Vec<u8>,
     address: [u8; 8],
+    is_released: bool,
 }
 
 impl Budget {
-    /// Takes one attempt, or refuses it. A released workplace weighs by itself, everybody else on the account and on their address.
+    /// Takes one attempt, or refuses it. A recovery key weighs on its address and a released workplace on itself, everything else on the
+    /// account and on the address.
     pub fn take(
         app: &App,
         address: IpAddr,
         workplace: Option<&Workplace>,
-        account: &str,
+        (account, by): (&str, By),
     ) -> Result<Self, Error> {
         let now = Instant::now();
-        let released = workplace.filter(|workplace| workplace.released_at.is_some());
-        let (kind, whose) = match released {
-            Some(workplace) => (Attempt::Workplace, workplace.id.as_bytes()),
-            None => (Attempt::Account, account.as_bytes()),
-        };
         let address = network_of(address);
+        let released = workplace.filter(|workplace| workplace.released_at.is_some());
+        let (kind, whose) = match (by, released) {
+            (By::Recovery, _) => (Attempt::Recovery, &address[..]),
+            (By::Password, Some(workplace)) => (Attempt::Workplace, workplace.id.as_bytes()),
+            (By::Password, None) => (Attempt::Account, account.as_bytes()),
+        };
         let attempts = &app.desk.attempts;
         let refuse = |wait: std::time::Duration| Error::TooMany(wait.as_secs() + 1);
-        if released.is_none() {
+        if matches!(kind, Attempt::Account) {
             attempts.take(Attempt::Address, &address, now).map_err(refuse)?;
         }
         attempts.take(kind, whose, now).map_err(refuse)?;
-        Ok(Self { kind, whose: whose.to_vec(), address })
+        Ok(Self { kind, whose: whose.to_vec(), address, is_released: released.is_some() })
     }
 
     /// Where this attempt's hash is computed.
     pub fn lane<'a>(&self, app: &'a App) -> &'a Arc<Semaphore> {
-        if matches!(self.kind, Attempt::Workplace) { &app.desk.hashing_here } else { &app.desk.hashing }
+        if self.is_released { &app.desk.hashing_here } else { &app.desk.hashing }
     }
 
     /// The attempt was right.
     pub fn give_back(&self, app: &App) {
         app.desk.attempts.give_back(self.kind, &self.whose);
-        if !matches!(self.kind, Attempt::Workplace) {
+        if matches!(self.kind, Attempt::Account) {
             app.desk.attempts.give_back(Attempt::Address, &self.address);
         }
     }
@@ -80,7 +83,7 @@ pub fn secrets(fields: &[(&str, &String)]) -> Result<(), Error> {
 /// Checks the user's present password or recovery key, within the budget of guesses.
 pub async fn prove(app: &App, address: IpAddr, member: &Member, by: By, secret: String) -> Result<(), Error> {
     let account = format!("{}\0{}", member.practice.short, member.user.short);
-    let budget = Budget::take(app, address, member.workplace.as_ref(), &account)?;
+    let budget = Budget::take(app, address, member.workplace.as_ref(), (&account, by))?;
     let stored = match by {
         By::Password => Some(member.user.password_hash.clone()),
         By::Recovery => member.user.recovery_hash.clone(),

@@ -155,6 +155,24 @@ async fn the_recovery_key_opens_and_lets_choose_a_new_password() {
 }
 
 #[tokio::test]
+async fn guessing_at_passwords_keeps_nobody_from_their_recovery_key() {
+    let server = Server::start_with(&["--trusted-proxies", "127.0.0.0/8"], &[]).await;
+    Practice::set_up(&server, "markt").await;
+    let sign_in = async |by: &str, secret: &str| {
+        let body = json!({ "practice": "markt", "user": "leitung", "secret": secret, "by": by });
+        ask_from(&server, "203.0.113.7", "", Method::POST, "/sign-in", Some(body)).await
+    };
+    let guesses = futures_util::future::join_all((0..200).map(|_| sign_in("password", "guess"))).await;
+    assert!(guesses.iter().any(|(status, _)| *status == 429));
+    assert_eq!(sign_in("password", "right").await.0, 429);
+    let (status, body) = sign_in("recovery", "printed").await;
+    assert_eq!(status, 200, "from the guesser's own address, too: {body}");
+    let session = Session::of(body);
+    let change = json!({ "by": "recovery", "secret": "printed", "newSecret": "new", "byPassword": "blob" });
+    assert_eq!(session.put(&server, "/me/password", change).await.0, 204);
+}
+
+#[tokio::test]
 async fn the_operator_gives_access_back_and_not_the_names() {
     let server = Server::start().await;
     Practice::set_up(&server, "markt").await;
