@@ -75,7 +75,7 @@ pub struct Config {
     #[arg(long, env = "VISAVIS_LEAD_MINUTES", default_value_t = 30, value_parser = clap::value_parser!(i64).range(0..=1440), global = true, value_name = "MINUTES")]
     pub lead_minutes: i64,
 
-    /// Networks whose X-Forwarded-For is believed, e.g. 10.0.0.0/8; repeat or separate by commas
+    /// Networks whose X-Forwarded-For, Forwarded and PROXY protocol are believed, e.g. 10.0.0.0/8; repeat or separate by commas
     #[arg(
         long,
         env = "VISAVIS_TRUSTED_PROXIES",

@@ -60,6 +60,8 @@ pub struct App {
     pub(crate) relay: visavis_turn::Relay,
     /// Where browsers reach it.
     pub(crate) relay_urls: Vec<String>,
+    /// Whose word about addresses counts.
+    pub(crate) proxies: client::Proxies,
     pub(crate) guesses: limit::Guesses,
     pub(crate) strangers: limit::Strangers,
     /// What `/readyz` tells.
@@ -85,10 +87,10 @@ pub(crate) fn app(
     public_url: Url,
     secrets: start::Secrets,
     store: store::Store,
-    relay: visavis_turn::Relay,
-    relay_urls: Vec<String>,
+    network: start::Network,
     mailer: Option<invitation::Mailer>,
 ) -> Arc<App> {
+    let start::Network { relay, relay_urls, proxies } = network;
     Arc::new(App {
         strict_transport: http::wants_strict_transport(&public_url, config.self_made_certificate),
         desk: practice::desk::Desk::new(&public_url, mailer),
@@ -101,6 +103,7 @@ pub(crate) fn app(
         bus: Arc::default(),
         relay,
         relay_urls,
+        proxies,
         guesses: limit::Guesses::new(Instant::now()),
         strangers: limit::Strangers::default(),
         health: health::Health::default(),

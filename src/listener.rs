@@ -2,6 +2,7 @@
 //! configured, then the first bytes decide. Deadlines and bounds before a request is read (R51).
 
 mod first_bytes;
+mod proxy_protocol;
 mod requests;
 
 use std::io::{self, Read};
@@ -67,7 +68,9 @@ pub async fn serve_tcp(app: Arc<App>, listener: TcpListener, entrance: Entrance)
         let address = PeerAddress(address.ip().to_canonical());
         connections.serve(|place| async move {
             // An error here is the client's: it went away, was too slow, or spoke no TLS.
-            let _ = Arrival { app: &app, requests: &requests, address, place }.serve(stream, &entrance).await;
+            let _ = Arrival { app: &app, requests: &requests, address, forwarded: None, place }
+                .serve(stream, &entrance)
+                .await;
         });
     }
     connections.finish().await;
@@ -117,28 +120,39 @@ struct Arrival<'a> {
     app: &'a App,
     requests: &'a Requests,
     address: PeerAddress,
+    /// What a trusted proxy said of the connection's other end.
+    forwarded: Option<SocketAddr>,
     place: OwnedSemaphorePermit,
 }
 
 impl Arrival<'_> {
-    /// TLS or not, as the first byte says.
-    async fn serve(self, stream: TcpStream, entrance: &Entrance) -> io::Result<()> {
+    /// TLS or not, as the first byte says. Before it a trusted proxy may say whom it forwards.
+    async fn serve(mut self, mut stream: TcpStream, entrance: &Entrance) -> io::Result<()> {
+        let mut read = FirstBytes::default();
+        if self.app.proxies.trusts(self.address.0) {
+            let before = self.in_time(FIRST_BYTES, proxy_protocol::read(&mut stream)).await?;
+            read = FirstBytes::of(&before.read);
+            if let Some(source) = before.source {
+                (self.address, self.forwarded) = (PeerAddress(source.ip()), Some(source));
+            }
+        }
         if let Some((config, router)) = &entrance.tls {
             // Looked at only, because TLS reads it again.
             let mut first = [0];
             let peeked = self.in_time(FIRST_BYTES, stream.peek(&mut first)).await?;
-            if peeked == 1 && first[0] == TLS_HANDSHAKE {
+            if read.as_slice().is_empty() && peeked == 1 && first[0] == TLS_HANDSHAKE {
                 return self.serve_tls(stream, Arc::clone(config), router.clone()).await;
             }
         }
-        self.serve_plain(stream, entrance.plain.clone()).await
+        self.serve_plain(stream, read, entrance.plain.clone()).await
     }
 
-    async fn serve_plain(self, mut stream: TcpStream, router: Router) -> io::Result<()> {
-        match self.in_time(FIRST_BYTES, FirstBytes::read(&mut stream)).await? {
+    async fn serve_plain(self, mut stream: TcpStream, read: FirstBytes, router: Router) -> io::Result<()> {
+        match self.in_time(FIRST_BYTES, read.read(&mut stream)).await? {
             (Protocol::Http, first) => self.serve_http(first, stream, router).await,
             (Protocol::Stun, first) => {
-                self.app.relay.adopt(stream.into_std()?, None, first.as_slice().to_vec(), self.place);
+                let received = first.as_slice().to_vec();
+                self.app.relay.adopt(stream.into_std()?, self.forwarded, None, received, self.place);
             }
         }
         Ok(())
@@ -146,14 +160,14 @@ impl Arrival<'_> {
 
     async fn serve_tls(self, stream: TcpStream, config: Arc<ServerConfig>, router: Router) -> io::Result<()> {
         let mut stream = self.in_time(HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await?;
-        match self.in_time(FIRST_BYTES, FirstBytes::read(&mut stream)).await? {
+        match self.in_time(FIRST_BYTES, FirstBytes::default().read(&mut stream)).await? {
             (Protocol::Http, first) => self.serve_http(first, stream, router).await,
             (Protocol::Stun, first) => {
                 let (stream, mut tls) = stream.into_inner();
                 let mut received = first.as_slice().to_vec();
                 // What else the records held, for nothing more may come. Its end is WouldBlock, or the end of the stream.
                 let _ = tls.reader().read_to_end(&mut received);
-                self.app.relay.adopt(stream.into_std()?, Some(tls), received, self.place);
+                self.app.relay.adopt(stream.into_std()?, self.forwarded, Some(tls), received, self.place);
             }
         }
         Ok(())

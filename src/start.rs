@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::net::UnixListener;
 use url::{Host, Url};
 
+use crate::client::{Proxies, shared};
 use crate::config::{Config, is_secure_context};
 use crate::consultation::{Issued, NewConsultation, Planner};
 use crate::health::Watched;
@@ -31,6 +32,14 @@ pub(crate) use secrets::Secrets;
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Refusal(pub String);
+
+/// How people reach this server.
+pub(crate) struct Network {
+    pub(crate) relay: visavis_turn::Relay,
+    /// Where browsers find the relay.
+    pub(crate) relay_urls: Vec<String>,
+    pub(crate) proxies: Proxies,
+}
 
 /// A server that serves.
 pub struct Running {
@@ -69,7 +78,10 @@ pub async fn start(config: Config) -> Result<Running, Refusal> {
     let relay_urls =
         ice::relay_urls(&public_url, tls_end, address.port(), ports.turn_address.map(|turn| turn.port()));
     let relay_sockets = std::iter::once(relay.local_addr()).chain(ports.turn_address).collect();
-    let app = crate::app(config, public_url, secrets, store, relay, relay_urls, mailer);
+    let shared = shared::addresses(&config, address, &public_url);
+    let proxies = Proxies::new(config.trusted_proxies.clone(), shared);
+    let network = Network { relay, relay_urls, proxies };
+    let app = crate::app(config, public_url, secrets, store, network, mailer);
     let local = listen_locally(&app.config)?;
     let entrance = match &tls {
         None => Entrance { plain: http::router(&app), tls: None },
@@ -177,6 +189,11 @@ fn load_tls(config: &Config) -> Result<Option<Tls>, Refusal> {
 fn warn_about(config: &Config, public_url: &Url, address: SocketAddr, tls: Option<&Tls>) {
     if !is_secure_context(public_url) {
         tracing::warn!(%public_url, "browsers give no camera to pages without HTTPS: set --public-url https://…, and name a certificate with --certificate and --certificate-key or put a proxy with one in front");
+    }
+    if shared::is_proxy_unnamed(config, address, public_url) {
+        tracing::warn!(
+            "only this machine can connect, and no proxy is named: whoever comes through one shares one budget with all others. Name it with --trusted-proxies 127.0.0.0/8,::1/128"
+        );
     }
     let Some(tls) = tls else {
         if !address.ip().is_loopback() && config.trusted_proxies.is_empty() {

@@ -34,7 +34,7 @@ impl Stranger {
         let mut places = app.strangers.lock();
         let queue = places.entry(network).or_default();
         queue.push_back(Arc::clone(&displaced));
-        if queue.len() > STRANGERS_PER_ADDRESS {
+        if queue.len() > STRANGERS_PER_ADDRESS && !app.proxies.is_shared(address) {
             queue.pop_front().iter().for_each(|oldest| oldest.cancel());
         }
         Self { app: Arc::clone(app), network, displaced }

@@ -19,26 +19,36 @@ pub enum Protocol {
     Http,
 }
 
+/// Room for what was read before it could be decided: less than a PROXY header's signature, and then a byte more.
+const ROOM: usize = 16;
+
 /// The bytes that decided.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FirstBytes {
-    bytes: [u8; STUN_START],
+    bytes: [u8; ROOM],
     length: usize,
 }
 
 impl FirstBytes {
-    /// Reads until the bytes decide: one of HTTP, eight of STUN. An error where the stream ends before.
-    pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(Protocol, Self)> {
-        let mut first = Self::default();
+    /// Bytes that were read already, 15 at most.
+    pub fn of(read: &[u8]) -> Self {
+        let mut first = Self { length: read.len().min(ROOM - 1), ..Self::default() };
+        first.bytes[..first.length].copy_from_slice(&read[..first.length]);
+        first
+    }
+
+    /// Reads on until the bytes decide: one of HTTP, eight of STUN. An error where the stream ends before.
+    pub async fn read(mut self, stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(Protocol, Self)> {
         loop {
-            let read = stream.read(&mut first.bytes[first.length..]).await?;
+            if let Some(protocol) = decide(self.as_slice()) {
+                return Ok((protocol, self));
+            }
+            let end = ROOM.min(STUN_START.max(self.length + 1));
+            let read = stream.read(&mut self.bytes[self.length..end]).await?;
             if read == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            first.length += read;
-            if let Some(protocol) = decide(first.as_slice()) {
-                return Ok((protocol, first));
-            }
+            self.length += read;
         }
     }
 
@@ -50,11 +60,11 @@ impl FirstBytes {
 
 /// `None` where more bytes are needed. No HTTP method begins with two zero bits.
 fn decide(bytes: &[u8]) -> Option<Protocol> {
-    let cookie = bytes.get(4..).unwrap_or_default();
+    let cookie = bytes.get(4..bytes.len().min(STUN_START)).unwrap_or_default();
     let may_be_stun = bytes.first().is_none_or(|byte| byte & 0xC0 == 0) && MAGIC_COOKIE.starts_with(cookie);
     match may_be_stun {
         false => Some(Protocol::Http),
-        true if bytes.len() == STUN_START => Some(Protocol::Stun),
+        true if bytes.len() >= STUN_START => Some(Protocol::Stun),
         true => None,
     }
 }
@@ -159,7 +169,7 @@ mod tests {
         let (mut client, mut server) = tokio::io::duplex(64);
         tokio::io::AsyncWriteExt::write_all(&mut client, text).await.unwrap();
         drop(client);
-        let (protocol, first) = FirstBytes::read(&mut server).await.unwrap();
+        let (protocol, first) = FirstBytes::default().read(&mut server).await.unwrap();
         assert_eq!(protocol, Protocol::Http);
         let mut begun = Begun::new(first, server, ());
         let (mut one, mut rest) = ([0; 3], Vec::new());
@@ -173,7 +183,7 @@ mod tests {
         let (mut client, mut server) = tokio::io::duplex(64);
         tokio::io::AsyncWriteExt::write_all(&mut client, &BINDING[..7]).await.unwrap();
         drop(client);
-        let error = FirstBytes::read(&mut server).await.unwrap_err();
+        let error = FirstBytes::default().read(&mut server).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
 }

@@ -2,6 +2,7 @@
 //! is linked once and one test's waits are another's time.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests fail loudly and print what they measure")]
 
+mod addresses;
 mod codes;
 mod common;
 mod guessing;

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
@@ -191,7 +191,13 @@ impl Server {
 
     /// A new connection to the server, with the handshake behind it where the server speaks TLS.
     pub async fn connect(&self) -> std::io::Result<Connection> {
-        let stream = self.connect_tcp().await?;
+        self.connect_behind(b"").await
+    }
+
+    /// The same behind a proxy of layer 4 that writes this before everything else.
+    pub async fn connect_behind(&self, header: &[u8]) -> std::io::Result<Connection> {
+        let mut stream = self.connect_tcp().await?;
+        stream.write_all(header).await?;
         match &self.trust {
             None => Ok(Box::new(stream)),
             Some(trust) => Ok(Box::new(trust.handshake(stream, &[]).await?)),

@@ -69,13 +69,29 @@ impl Page {
         Self::connect(server, request(server, &[("x-forwarded-for", address)])).await
     }
 
+    /// The same through a proxy that sends these headers.
+    pub async fn open_with(server: &Server, headers: &[(&'static str, &str)]) -> Self {
+        Self::connect(server, request(server, headers)).await
+    }
+
+    /// The same through a proxy of layer 4 that writes this before everything else.
+    pub async fn open_behind(server: &Server, header: &[u8]) -> Self {
+        let (stream, _) = client_async(request(server, &[]), server.connect_behind(header).await.unwrap())
+            .await
+            .expect("the server takes the socket");
+        Self::on(stream)
+    }
+
     /// The same on a server whose public URL is this origin.
     pub async fn open_at(server: &Server, origin: &str) -> Self {
         Self::connect(server, request(server, &[("origin", origin)])).await
     }
 
     async fn connect(server: &Server, request: Request) -> Self {
-        let stream = handshake(server, request).await.expect("the server takes the socket");
+        Self::on(handshake(server, request).await.expect("the server takes the socket"))
+    }
+
+    fn on(stream: Stream) -> Self {
         let (sink, source) = stream.split();
         let (sender, incoming) = mpsc::unbounded_channel();
         let record = Arc::default();

@@ -46,7 +46,7 @@ impl Acceptor {
                 None => None,
                 Some(config) => Some(ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?),
             };
-            shared.adopt(Newcomer { tcp, tls, received: Vec::new(), place: Box::new(()) });
+            shared.adopt(Newcomer { tcp, client: None, tls, received: Vec::new(), place: Box::new(()) });
         }
         Ok(())
     }

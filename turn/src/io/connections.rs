@@ -77,9 +77,9 @@ impl Connections {
         registry: &Registry,
         way: &mut Way<'_>,
     ) -> io::Result<()> {
-        let Newcomer { tcp, tls, mut received, place } = newcomer;
+        let Newcomer { tcp, client, tls, mut received, place } = newcomer;
         tcp.set_nonblocking(true)?;
-        let (client, server) = (tcp.peer_addr()?, tcp.local_addr()?);
+        let (client, server) = (client.map_or_else(|| tcp.peer_addr(), Ok)?, tcp.local_addr()?);
         let token = Token(self.next_token);
         let mut stream = Stream::new(mio::net::TcpStream::from_std(tcp), client, server, tls);
         stream.register(registry, token)?;

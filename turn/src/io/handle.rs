@@ -61,6 +61,8 @@ pub(super) struct Shared {
 /// A client over TCP or TLS that is new here.
 pub(super) struct Newcomer {
     pub(super) tcp: TcpStream,
+    /// Where it comes from, if not from the other end of the connection.
+    pub(super) client: Option<SocketAddr>,
     pub(super) tls: Option<ServerConnection>,
     pub(super) received: Vec<u8>,
     pub(super) place: Box<dyn Send>,
@@ -120,16 +122,18 @@ impl Relay {
     }
 
     /// Serves a client over TCP or TLS that another listener accepted, because its first bytes said TURN: `received`
-    /// are the bytes read so far, decrypted if there is TLS. `place` is dropped when the connection ends. Returns at
+    /// are the bytes read so far, decrypted if there is TLS; `client` is where it comes from, where a proxy that is
+    /// believed stands at the other end of the connection. `place` is dropped when the connection ends. Returns at
     /// once; a client that is gone already is forgotten.
     pub fn adopt(
         &self,
         tcp: TcpStream,
+        client: Option<SocketAddr>,
         tls: Option<ServerConnection>,
         received: Vec<u8>,
         place: impl Send + 'static,
     ) {
-        self.running.shared.adopt(Newcomer { tcp, tls, received, place: Box::new(place) });
+        self.running.shared.adopt(Newcomer { tcp, client, tls, received, place: Box::new(place) });
     }
 
     /// The address of the first UDP port.

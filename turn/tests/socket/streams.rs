@@ -350,7 +350,7 @@ fn a_client_that_another_listener_accepted_is_served_from_its_first_byte_on() {
             tcp.read_exact(&mut received).unwrap();
             None
         };
-        ports.relay.adopt(tcp, tls, received, Place(gone.clone()));
+        ports.relay.adopt(tcp, None, tls, received, Place(gone.clone()));
         let relayed = client.join().unwrap();
         assert_eq!(relayed.ip().to_string(), "192.0.2.1");
         is_gone.recv_timeout(PATIENCE).expect("the place is free when the client has gone");
