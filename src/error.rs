@@ -39,6 +39,12 @@ pub enum Error {
     /// Somebody guesses, or seems to.
     #[error("Too many attempts. Try again in {0} s; signing in works at once at a released workplace.")]
     TooMany(u64),
+    /// The same thing was asked for too often.
+    #[error("This was asked for too often. Try again in {0} s.")]
+    TooOften(u64),
+    /// Too much is asked at the same time.
+    #[error("The server has too much to do at the moment. Try again in {0} s.")]
+    Busy(u64),
     /// The session's user, browser or password must not do this; the kind tells which.
     #[error("{1}")]
     Forbidden(&'static str, &'static str),
@@ -81,7 +87,9 @@ impl Error {
             Self::NoMethod => (StatusCode::METHOD_NOT_ALLOWED, "method", "Method not allowed"),
             Self::Session => (StatusCode::UNAUTHORIZED, "session", "Not signed in"),
             Self::SignIn => (StatusCode::UNAUTHORIZED, "sign-in", "Not signed in"),
+            Self::TooOften(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many", "Too many attempts"),
             Self::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many", "Too many attempts"),
+            Self::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Too much at once"),
             Self::Forbidden(kind, _) => (StatusCode::FORBIDDEN, kind, "Not allowed"),
             Self::Conflict(kind, _) => (StatusCode::CONFLICT, kind, "Not possible"),
             Self::Expired => (StatusCode::GONE, "expired", "Expired"),
@@ -131,7 +139,7 @@ impl IntoResponse for Error {
         let mut response = (status, Json(problem)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/problem+json"));
-        if let Self::TooMany(seconds) = &self {
+        if let Self::TooMany(seconds) | Self::TooOften(seconds) | Self::Busy(seconds) = &self {
             headers.insert(header::RETRY_AFTER, header::HeaderValue::from(*seconds));
         }
         if status == StatusCode::UNAUTHORIZED {

@@ -1,6 +1,7 @@
 //! The broker: a practice issues codes, patient and doctor meet, media go from face to face. docs/architecture.md tells how data walk through.
 
 mod access;
+mod assets;
 mod audit;
 mod backup;
 mod bus;
@@ -63,7 +64,13 @@ pub struct App {
     /// Whose word about addresses counts.
     pub(crate) proxies: client::Proxies,
     pub(crate) guesses: limit::Guesses,
-    pub(crate) strangers: limit::Strangers,
+    /// Sockets and waiting requests without a valid code, by the client's address.
+    pub(crate) strangers: Arc<limit::Places>,
+    /// Sockets that have shown a valid code and have not joined, by code.
+    pub(crate) looking: Arc<limit::Places>,
+    /// Connections, by address.
+    pub(crate) connections: Arc<limit::Places>,
+    pub(crate) room: listener::room::Room,
     /// What `/readyz` tells.
     pub(crate) health: health::Health,
     /// The practice's side.
@@ -90,7 +97,7 @@ pub(crate) fn app(
     network: start::Network,
     mailer: Option<invitation::Mailer>,
 ) -> Arc<App> {
-    let start::Network { relay, relay_urls, proxies } = network;
+    let start::Network { relay, relay_urls, proxies, room } = network;
     Arc::new(App {
         strict_transport: http::wants_strict_transport(&public_url, config.self_made_certificate),
         desk: practice::desk::Desk::new(&public_url, mailer),
@@ -105,7 +112,10 @@ pub(crate) fn app(
         relay_urls,
         proxies,
         guesses: limit::Guesses::new(Instant::now()),
-        strangers: limit::Strangers::default(),
+        strangers: limit::Places::new(limit::STRANGERS),
+        looking: limit::Places::new(limit::LOOKING),
+        connections: limit::Places::new(room.bounds),
+        room,
         health: health::Health::default(),
         stop: CancellationToken::new(),
         sockets: TaskTracker::new(),

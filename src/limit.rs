@@ -7,14 +7,23 @@ mod attempts;
 mod debts;
 mod guesses;
 mod message_rate;
-mod strangers;
+mod places;
+mod shares;
+mod turns;
 
 use std::net::IpAddr;
 
 pub use attempts::{Attempt, Attempts};
 pub use guesses::Guesses;
 pub use message_rate::MessageRate;
-pub use strangers::{Stranger, Strangers};
+pub use places::{Place, Places};
+pub use shares::{Bounds, Origin, Standing};
+pub use turns::Turns;
+
+/// Sockets and waiting requests that have shown no valid code.
+pub const STRANGERS: Bounds = Bounds { address: 256, network: 1024, all: usize::MAX };
+/// Sockets that have shown the same valid code and have not joined: more than one person's tabs and devices.
+pub const LOOKING: Bounds = Bounds { address: 8, network: usize::MAX, all: usize::MAX };
 
 /// An IPv4 address or an IPv6 /64: what one subscriber usually holds.
 pub fn network_of(address: IpAddr) -> [u8; 8] {

@@ -4,28 +4,34 @@
 mod first_bytes;
 mod proxy_protocol;
 mod requests;
+pub mod room;
 
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::serve::{Listener, ListenerExt};
-use rustls::ServerConfig;
+use rustls::{ServerConfig, ServerConnection};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
+use visavis_turn::Connected;
 
 use crate::App;
 use crate::client::PeerAddress;
+use crate::limit::{Bounds, Place, Places, Standing};
 use first_bytes::{Begun, FirstBytes, Protocol};
 use requests::Requests;
 
-/// Connections at the same time; a page has one, for a moment two.
-const CONNECTIONS: usize = 20_000;
+/// Connections of the command line at the same time.
+const LOCAL: Bounds = Bounds { address: 64, network: 64, all: 64 };
+/// Where no descriptor is left, this long until the next try.
+const NO_ROOM: Duration = Duration::from_millis(20);
 /// A client shows within this time what it speaks.
 const FIRST_BYTES: Duration = Duration::from_secs(5);
 /// A TLS handshake is over within this time, three round trips of a very bad line included.
@@ -57,139 +63,234 @@ pub fn bind_tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-/// Serves everybody until the stop. No error ends the loop: axum's listeners log one that lasts, pause, and go on.
+/// The place of a connection among all, known to its requests.
+#[derive(Clone)]
+pub struct ConnectionPlace(pub Arc<Place>);
+
+/// Serves everybody until the stop.
 pub async fn serve_tcp(app: Arc<App>, listener: TcpListener, entrance: Entrance) {
-    // Without TCP_NODELAY a message waits up to 40 ms for the acknowledgement of the one before.
-    let mut listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let connections = Connections::new();
+    let tasks = TaskTracker::new();
     let (entrance, requests) = (Arc::new(entrance), Arc::new(Requests::new()));
-    while let Some((stream, address)) = app.stop.run_until_cancelled(listener.accept()).await {
+    while let Some((stream, address)) = accept(&app, &listener).await {
         let (app, entrance, requests) = (Arc::clone(&app), Arc::clone(&entrance), Arc::clone(&requests));
-        let address = PeerAddress(address.ip().to_canonical());
-        connections.serve(|place| async move {
+        tasks.spawn(async move {
+            let arrival = Arrival::new(&app, address);
             // An error here is the client's: it went away, was too slow, or spoke no TLS.
-            let _ = Arrival { app: &app, requests: &requests, address, forwarded: None, place }
-                .serve(stream, &entrance)
-                .await;
+            let _ = arrival.serve(stream, &entrance, &requests).await;
         });
     }
-    connections.finish().await;
+    finish(tasks).await;
+}
+
+/// Serves clients of the relay that come to a port of its own.
+pub async fn serve_relay(app: Arc<App>, listener: TcpListener) {
+    let tasks = TaskTracker::new();
+    while let Some((mut stream, address)) = accept(&app, &listener).await {
+        let app = Arc::clone(&app);
+        tasks.spawn(async move {
+            let mut arrival = Arrival::new(&app, address);
+            let read = arrival.forwarded(&mut stream).await?;
+            arrival.serve_stun(stream, None, read.as_slice().to_vec())
+        });
+    }
+    finish(tasks).await;
 }
 
 /// Serves the command line until the stop.
-pub async fn serve_unix(app: Arc<App>, mut listener: UnixListener, router: Router) {
-    let connections = Connections::new();
-    let requests = Arc::new(Requests::new());
-    let address = PeerAddress(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    while let Some((stream, _)) = app.stop.run_until_cancelled(Listener::accept(&mut listener)).await {
+pub async fn serve_unix(app: Arc<App>, listener: UnixListener, router: Router) {
+    let (tasks, requests) = (TaskTracker::new(), Arc::new(Requests::new()));
+    let places = Places::new(LOCAL);
+    let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    loop {
+        let stream = match app.stop.run_until_cancelled(listener.accept()).await {
+            None => break,
+            Some(Ok((stream, _))) => stream,
+            Some(Err(_)) => {
+                make_room(&app).await;
+                continue;
+            }
+        };
         let (app, requests, router) = (Arc::clone(&app), Arc::clone(&requests), router.clone());
-        connections.serve(|place| async move {
-            let stream = Begun::new(FirstBytes::default(), stream, place);
-            requests.serve(stream, address, router, &app.stop).await;
+        let place = Arc::new(places.enter(address, false));
+        tasks.spawn(async move {
+            let stream = Begun::new(FirstBytes::default(), stream, Arc::clone(&place));
+            requests.serve(stream, PeerAddress(address), &place, router, &app.stop).await;
         });
     }
-    connections.finish().await;
+    finish(tasks).await;
 }
 
-/// The connections of one accept loop, each a task of its own.
-struct Connections {
-    tasks: TaskTracker,
-    places: Arc<Semaphore>,
-}
-
-impl Connections {
-    fn new() -> Self {
-        Self { tasks: TaskTracker::new(), places: Arc::new(Semaphore::new(CONNECTIONS)) }
-    }
-
-    /// Starts the task with a place of its own; where there is none, the connection ends.
-    fn serve<F: Future<Output = ()> + Send + 'static>(&self, task: impl FnOnce(OwnedSemaphorePermit) -> F) {
-        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-            self.tasks.spawn(task(place));
+/// The next connection; `None` at the stop. No error ends the loop.
+async fn accept(app: &App, listener: &TcpListener) -> Option<(TcpStream, IpAddr)> {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    loop {
+        match app.stop.run_until_cancelled(listener.accept()).await? {
+            Ok((stream, _)) if app.room.is_last(stream.as_raw_fd()) => {
+                drop(stream);
+                make_room(app).await;
+            }
+            Ok((stream, address)) => {
+                // Without TCP_NODELAY a message waits up to 40 ms for the acknowledgement of the one before.
+                let _ = stream.set_nodelay(true);
+                return Some((stream, address.ip().to_canonical()));
+            }
+            Err(error) if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) => {}
+            Err(_) => make_room(app).await,
         }
     }
+}
 
-    async fn finish(self) {
-        self.tasks.close();
-        let _ = timeout(DRAIN, self.tasks.wait()).await;
-    }
+/// There is no descriptor left, or hardly one: whoever gives way first goes, and the log hears of it.
+async fn make_room(app: &App) {
+    app.room.say_full(Instant::now());
+    app.connections.shed();
+    tokio::time::sleep(NO_ROOM).await;
+}
+
+/// Requests that run may finish.
+async fn finish(tasks: TaskTracker) {
+    tasks.close();
+    let _ = timeout(DRAIN, tasks.wait()).await;
 }
 
 /// A connection that nobody serves yet.
 struct Arrival<'a> {
-    app: &'a App,
-    requests: &'a Requests,
+    app: &'a Arc<App>,
     address: PeerAddress,
     /// What a trusted proxy said of the connection's other end.
-    forwarded: Option<SocketAddr>,
-    place: OwnedSemaphorePermit,
+    client: Option<SocketAddr>,
+    place: Arc<Place>,
 }
 
-impl Arrival<'_> {
-    /// TLS or not, as the first byte says. Before it a trusted proxy may say whom it forwards.
-    async fn serve(mut self, mut stream: TcpStream, entrance: &Entrance) -> io::Result<()> {
-        let mut read = FirstBytes::default();
-        if self.app.proxies.trusts(self.address.0) {
-            let before = self.in_time(FIRST_BYTES, proxy_protocol::read(&mut stream)).await?;
-            read = FirstBytes::of(&before.read);
-            if let Some(source) = before.source {
-                (self.address, self.forwarded) = (PeerAddress(source.ip()), Some(source));
-            }
-        }
-        if let Some((config, router)) = &entrance.tls {
+impl<'a> Arrival<'a> {
+    fn new(app: &'a Arc<App>, address: IpAddr) -> Self {
+        let place = Arc::new(app.connections.enter(address, app.proxies.is_shared(address)));
+        Self { app, address: PeerAddress(address), client: None, place }
+    }
+
+    /// TLS or not, as the first byte says.
+    async fn serve(
+        mut self,
+        mut stream: TcpStream,
+        entrance: &Entrance,
+        requests: &Requests,
+    ) -> io::Result<()> {
+        let read = self.forwarded(&mut stream).await?;
+        if let Some((config, router)) = &entrance.tls
+            && read.as_slice().is_empty()
+        {
             // Looked at only, because TLS reads it again.
             let mut first = [0];
             let peeked = self.in_time(FIRST_BYTES, stream.peek(&mut first)).await?;
-            if read.as_slice().is_empty() && peeked == 1 && first[0] == TLS_HANDSHAKE {
-                return self.serve_tls(stream, Arc::clone(config), router.clone()).await;
+            if peeked == 1 && first[0] == TLS_HANDSHAKE {
+                return self.serve_tls(stream, Arc::clone(config), router.clone(), requests).await;
             }
         }
-        self.serve_plain(stream, read, entrance.plain.clone()).await
-    }
-
-    async fn serve_plain(self, mut stream: TcpStream, read: FirstBytes, router: Router) -> io::Result<()> {
         match self.in_time(FIRST_BYTES, read.read(&mut stream)).await? {
-            (Protocol::Http, first) => self.serve_http(first, stream, router).await,
-            (Protocol::Stun, first) => {
-                let received = first.as_slice().to_vec();
-                self.app.relay.adopt(stream.into_std()?, self.forwarded, None, received, self.place);
+            (Protocol::Http, first) => {
+                self.serve_http(first, stream, entrance.plain.clone(), requests).await;
+                Ok(())
             }
+            (Protocol::Stun, first) => self.serve_stun(stream, None, first.as_slice().to_vec()),
         }
-        Ok(())
     }
 
-    async fn serve_tls(self, stream: TcpStream, config: Arc<ServerConfig>, router: Router) -> io::Result<()> {
+    /// A trusted proxy may say whom it forwards, before everything else. Gives bytes that only looked like it.
+    async fn forwarded(&mut self, stream: &mut TcpStream) -> io::Result<FirstBytes> {
+        if !self.app.proxies.trusts(self.address.0) {
+            return Ok(FirstBytes::default());
+        }
+        let before = self.in_time(FIRST_BYTES, proxy_protocol::read(stream)).await?;
+        if let Some(client) = before.source {
+            let is_shared = self.app.proxies.is_shared(client.ip());
+            self.place = Arc::new(self.app.connections.enter(client.ip(), is_shared));
+            (self.address, self.client) = (PeerAddress(client.ip()), Some(client));
+        }
+        Ok(FirstBytes::of(&before.read))
+    }
+
+    async fn serve_tls(
+        self,
+        stream: TcpStream,
+        config: Arc<ServerConfig>,
+        router: Router,
+        requests: &Requests,
+    ) -> io::Result<()> {
         let mut stream = self.in_time(HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await?;
         match self.in_time(FIRST_BYTES, FirstBytes::default().read(&mut stream)).await? {
-            (Protocol::Http, first) => self.serve_http(first, stream, router).await,
+            (Protocol::Http, first) => {
+                self.serve_http(first, stream, router, requests).await;
+                Ok(())
+            }
             (Protocol::Stun, first) => {
                 let (stream, mut tls) = stream.into_inner();
                 let mut received = first.as_slice().to_vec();
                 // What else the records held, for nothing more may come. Its end is WouldBlock, or the end of the stream.
                 let _ = tls.reader().read_to_end(&mut received);
-                self.app.relay.adopt(stream.into_std()?, self.forwarded, Some(tls), received, self.place);
+                self.serve_stun(stream, Some(tls), received)
             }
         }
+    }
+
+    /// Hands the connection to the relay, with its place.
+    fn serve_stun(
+        self,
+        stream: TcpStream,
+        tls: Option<ServerConnection>,
+        received: Vec<u8>,
+    ) -> io::Result<()> {
+        let place = RelayPlace { place: self.place, runtime: Handle::current(), watch: None };
+        self.app.relay.adopt(stream.into_std()?, self.client, tls, received, place);
         Ok(())
     }
 
-    async fn serve_http<S>(self, first: FirstBytes, stream: S, router: Router)
+    async fn serve_http<S>(self, first: FirstBytes, stream: S, router: Router, requests: &Requests)
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
-        let stream = Begun::new(first, stream, self.place);
-        self.requests.serve(stream, self.address, router, &self.app.stop).await;
+        let stream = Begun::new(first, stream, Arc::clone(&self.place));
+        requests.serve(stream, self.address, &self.place, router, &self.app.stop).await;
     }
 
-    /// Within the deadline and before the stop.
+    /// Within the deadline, before the stop, and as long as nobody else needs the place.
     async fn in_time<T>(
         &self,
         deadline: Duration,
         step: impl Future<Output = io::Result<T>>,
     ) -> io::Result<T> {
-        match self.app.stop.run_until_cancelled(timeout(deadline, step)).await {
-            Some(done) => done?,
-            None => Err(io::ErrorKind::Interrupted.into()),
+        tokio::select! {
+            done = timeout(deadline, step) => done?,
+            () = self.app.stop.cancelled() => Err(io::ErrorKind::Interrupted.into()),
+            () = self.place.displaced() => Err(io::ErrorKind::Interrupted.into()),
         }
+    }
+}
+
+/// The place of one of the relay's connections: given up like any other, until the client has an allocation.
+struct RelayPlace {
+    place: Arc<Place>,
+    runtime: Handle,
+    watch: Option<AbortHandle>,
+}
+
+impl visavis_turn::Place for RelayPlace {
+    fn served(&mut self, connection: Connected) {
+        let displaced = self.place.word();
+        let watch = self.runtime.spawn(async move {
+            displaced.cancelled().await;
+            connection.end();
+        });
+        self.watch = Some(watch.abort_handle());
+    }
+
+    fn allocated(&mut self) {
+        self.place.settle(Standing::Settled);
+        self.watch.take().iter().for_each(AbortHandle::abort);
+    }
+}
+
+impl Drop for RelayPlace {
+    fn drop(&mut self) {
+        self.watch.take().iter().for_each(AbortHandle::abort);
     }
 }

@@ -1,5 +1,7 @@
 //! visavis: arguments, logs, signals. Everything else is in the library.
 
+mod logs;
+
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, error::ErrorKind};
@@ -41,7 +43,7 @@ async fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return explain(&error),
     };
-    logs(&arguments.config);
+    logs::start(&arguments.config);
     let done = match arguments.command {
         Some(Command::Consultation(command)) => {
             visavis::carry_out(command, &arguments.config).await.map(|text| print(&text))
@@ -105,17 +107,6 @@ fn asked_to_stop() -> impl Future<Output = ()> {
             _ = interrupt.recv() => {}
         }
     }
-}
-
-fn logs(config: &Config) {
-    use tracing_subscriber::filter::{LevelFilter, Targets};
-    use tracing_subscriber::{Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
-    // Libraries write whole messages into their finer lines, with codes and SDP: whatever is asked for, those stay out (R34).
-    let wanted = Targets::new().with_default(LevelFilter::WARN).with_target("visavis", config.log);
-    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let lines = fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
-    let lines = if config.log_json { lines.json().boxed() } else { lines.boxed() };
-    tracing_subscriber::registry().with(lines.with_filter(wanted)).init();
 }
 
 /// Help and version as asked for; a wrong option as one sentence.

@@ -1,11 +1,14 @@
 //! The API, described (OpenAPI 3.1), from the handlers themselves.
 
-use axum::Json;
-use axum::response::IntoResponse;
+use std::sync::LazyLock;
+
+use axum::http::HeaderMap;
+use axum::response::Response;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, Ref, Response, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
 
+use crate::assets::Asset;
 use crate::error::Problem;
 use crate::practice::{data, entrance, me, passkeys, plan, seats, tokens, users, workplaces};
 use crate::{consultation, readiness};
@@ -99,12 +102,16 @@ impl utoipa::Modify for Everywhere {
     }
 }
 
-fn problem(description: &str) -> Response {
+fn problem(description: &str) -> utoipa::openapi::Response {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     ResponseBuilder::new().description(description).content("application/problem+json", content).build()
 }
 
 /// `GET /api/openapi.json`.
-pub async fn document() -> impl IntoResponse {
-    Json(Api::openapi())
+pub async fn document(headers: HeaderMap) -> Response {
+    static DOCUMENT: LazyLock<Asset> = LazyLock::new(|| {
+        let text = serde_json::to_vec(&Api::openapi()).expect("the document is plain data");
+        Asset::new(text.into(), "application/json")
+    });
+    DOCUMENT.answer(&headers).await
 }

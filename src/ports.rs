@@ -18,8 +18,8 @@ pub struct Ports {
     pub address: SocketAddr,
     /// The relay's own sockets, the main port's UDP first.
     pub relay: Listeners,
-    /// The relay's further address.
-    pub turn_address: Option<SocketAddr>,
+    /// The relay's further port for TCP, and its address.
+    pub turn: Option<(TcpListener, SocketAddr)>,
 }
 
 impl Ports {
@@ -32,18 +32,15 @@ impl Ports {
         let (pages, address, udp) =
             bind_both(listen, workers).map_err(|error| unusable(&error, listen, "--listen"))?;
         let pages = TcpListener::from_std(pages).map_err(|error| unusable(&error, listen, "--listen"))?;
-        let mut ports = Self {
-            pages,
-            address,
-            relay: Listeners { udp: vec![udp], ..Listeners::default() },
-            turn_address: None,
-        };
+        let mut ports =
+            Self { pages, address, relay: Listeners { udp: vec![udp], ..Listeners::default() }, turn: None };
         if let Some(listen) = turn_listen {
             let (tcp, address, udp) =
                 bind_both(listen, workers).map_err(|error| unusable(&error, listen, "--turn-listen"))?;
             ports.relay.udp.push(udp);
-            ports.relay.tcp.push(tcp);
-            ports.turn_address = Some(address);
+            let tcp =
+                TcpListener::from_std(tcp).map_err(|error| unusable(&error, listen, "--turn-listen"))?;
+            ports.turn = Some((tcp, address));
         }
         Ok(ports)
     }

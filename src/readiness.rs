@@ -17,6 +17,7 @@ use crate::client::ClientAddress;
 use crate::error::{Error, Problem};
 use crate::fields::Body;
 use crate::ice::{self, IceServer};
+use crate::limit::Attempt;
 use crate::practice::live::Changed;
 use crate::store::Found;
 
@@ -91,6 +92,7 @@ pub struct Report {
     (status = 404, description = "No such code", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "The code was revoked", body = Problem, content_type = "application/problem+json"),
     (status = 410, description = "The consultation's time is over", body = Problem, content_type = "application/problem+json"),
+    (status = 429, description = "This seat's device was checked too often; Retry-After says when", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn begin(
     State(app): State<Arc<App>>,
@@ -109,6 +111,7 @@ pub async fn begin(
     (status = 404, description = "No such code", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "The code was revoked", body = Problem, content_type = "application/problem+json"),
     (status = 410, description = "The consultation's time is over", body = Problem, content_type = "application/problem+json"),
+    (status = 429, description = "This seat's device was checked too often; Retry-After says when", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn report(
     State(app): State<Arc<App>>,
@@ -116,10 +119,10 @@ pub async fn report(
     Body(report): Body<Report>,
 ) -> Result<StatusCode, Error> {
     let Report { code, verdict, camera, microphone, relay } = report;
-    let consultation = find(&app, address, &code).await?.consultation;
+    let Found { consultation, seat, .. } = find(&app, address, &code).await?;
     let readiness = Readiness { verdict, camera, microphone, relay, at: rfc3339(Utc::now()) };
     let text = serde_json::to_string(&readiness).expect("a report is plain data");
-    app.store.note_readiness(&consultation.id, &text).await?;
+    app.store.note_readiness(&consultation.id, seat.number, &text).await?;
     if let Some(practice) = &consultation.practice {
         app.desk.tell(practice, Changed::Consultation { id: consultation.id.clone() });
     }
@@ -136,8 +139,18 @@ async fn find(app: &App, address: IpAddr, typed: &str) -> Result<Found, Error> {
         app.guesses.forgive(address);
     }
     if !wait.is_zero() {
+        // Who waits takes a place as a socket does, so that an address waits for a bounded number of answers at once.
+        let is_shared = app.proxies.is_shared(address);
+        let place = found.is_none().then(|| app.strangers.enter(address, is_shared));
+        let displaced = async {
+            match &place {
+                Some(place) => place.displaced().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
+            () = displaced => return Err(Error::Busy(wait.as_secs())),
             () = app.stop.cancelled() => return Err(unknown()),
         }
     }
@@ -145,8 +158,13 @@ async fn find(app: &App, address: IpAddr, typed: &str) -> Result<Found, Error> {
     if found.consultation.revoked_at.is_some() || found.code_revoked_at.is_some() {
         return Err(Error::Revoked);
     }
-    match found.consultation.window.phase(Utc::now()) {
-        Phase::Expired => Err(Error::Expired),
-        Phase::Early | Phase::Open => Ok(found),
+    if found.consultation.window.phase(Utc::now()) == Phase::Expired {
+        return Err(Error::Expired);
     }
+    let seat = format!("{}/{}", found.consultation.id, found.seat.number);
+    app.desk
+        .attempts
+        .take(Attempt::Check, seat.as_bytes(), Instant::now())
+        .map_err(|wait| Error::TooOften(wait.as_secs() + 1))?;
+    Ok(found)
 }

@@ -19,6 +19,7 @@ use crate::consultation::{Issued, NewConsultation, Planner};
 use crate::health::Watched;
 use crate::ice::{self, TlsEnd};
 use crate::invitation::Mailer;
+use crate::listener::room::Room;
 use crate::listener::{self, Entrance};
 use crate::ports::Ports;
 use crate::tls::Tls;
@@ -39,6 +40,7 @@ pub(crate) struct Network {
     /// Where browsers find the relay.
     pub(crate) relay_urls: Vec<String>,
     pub(crate) proxies: Proxies,
+    pub(crate) room: Room,
 }
 
 /// A server that serves.
@@ -57,9 +59,8 @@ pub async fn start(config: Config) -> Result<Running, Refusal> {
         ))
     })?;
     backup::sweep(&config.data_dir);
-    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
-        tracing::warn!(%error, "the number of open connections stays as the system limits it");
-    }
+    let room = Room::of(descriptors());
+    room.warn_if_small();
     let tls = load_tls(&config)?;
     let mailer = Mailer::from_config(&config).map_err(refuse)?;
     let ports = Ports::bind(config.listen, config.turn_listen, config.workers())?;
@@ -75,12 +76,13 @@ pub async fn start(config: Config) -> Result<Running, Refusal> {
     let public_url = config.public_url(address.port());
     warn_about(&config, &public_url, address, tls.as_ref());
     let tls_end = if tls.is_some() { TlsEnd::Here } else { TlsEnd::Elsewhere };
+    let turn_address = ports.turn.as_ref().map(|(_, turn)| *turn);
     let relay_urls =
-        ice::relay_urls(&public_url, tls_end, address.port(), ports.turn_address.map(|turn| turn.port()));
-    let relay_sockets = std::iter::once(relay.local_addr()).chain(ports.turn_address).collect();
+        ice::relay_urls(&public_url, tls_end, address.port(), turn_address.map(|turn| turn.port()));
+    let relay_sockets = std::iter::once(relay.local_addr()).chain(turn_address).collect();
     let shared = shared::addresses(&config, address, &public_url);
     let proxies = Proxies::new(config.trusted_proxies.clone(), shared);
-    let network = Network { relay, relay_urls, proxies };
+    let network = Network { relay, relay_urls, proxies, room };
     let app = crate::app(config, public_url, secrets, store, network, mailer);
     let local = listen_locally(&app.config)?;
     let entrance = match &tls {
@@ -99,6 +101,9 @@ pub async fn start(config: Config) -> Result<Running, Refusal> {
         tokio::spawn(listener::serve_unix(Arc::clone(&app), local, http::local_router(&app))),
         tokio::spawn(retention::run(Arc::clone(&app))),
     ];
+    if let Some((turn, _)) = ports.turn {
+        servers.push(tokio::spawn(listener::serve_relay(Arc::clone(&app), turn)));
+    }
     if let Some(tls) = tls {
         let stop = app.stop.clone();
         servers.push(tokio::spawn(async move { tls.keep_current(&stop).await }));
@@ -160,6 +165,14 @@ impl Running {
         self.app.store.close().await;
         let _ = fs::remove_file(self.app.config.socket_path());
     }
+}
+
+/// As many files as the system lets this process open at once.
+fn descriptors() -> u64 {
+    rlimit::increase_nofile_limit(u64::MAX).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the number of open files stays as the system limits it");
+        rlimit::getrlimit(rlimit::Resource::NOFILE).map_or(1024, |(soft, _)| soft)
+    })
 }
 
 /// The command line's door: whoever may open the socket's file is the operator.

@@ -1,4 +1,4 @@
-//! Attempts to sign in, and mails, beyond a budget are refused (R14).
+//! Attempts to sign in, mails and checks of devices beyond a budget are refused (R14).
 
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,8 @@ pub enum Attempt {
     /// With recovery keys, from an address: nobody guesses one (160 bits), so that this bounds the work alone, and no guessing of passwords
     /// keeps a user from theirs.
     Recovery,
+    /// To check a seat's device before the appointment, and to tell how it went: each is a write, and news to every desk.
+    Check,
     /// To send a mail, by a practice: enough for any practice, and too little for a stolen session to send spam.
     Mail,
 }
@@ -28,6 +30,7 @@ impl Attempt {
             Self::Account => (60, 10),
             Self::Workplace => (5, 10),
             Self::Address | Self::Recovery => (3, 100),
+            Self::Check => (15, 20),
             Self::Mail => (60, 60),
         };
         (Duration::from_secs(seconds), Duration::from_secs(seconds * free))
@@ -42,6 +45,7 @@ pub struct Attempts {
     addresses: Debts,
     recoveries: Debts,
     practices: Debts,
+    seats: Debts,
 }
 
 impl Attempts {
@@ -54,6 +58,7 @@ impl Attempts {
             addresses: debts(),
             recoveries: debts(),
             practices: debts(),
+            seats: debts(),
         }
     }
 
@@ -75,6 +80,7 @@ impl Attempts {
             Attempt::Address => &self.addresses,
             Attempt::Recovery => &self.recoveries,
             Attempt::Mail => &self.practices,
+            Attempt::Check => &self.seats,
         }
     }
 }

@@ -4,21 +4,33 @@ use std::time::Instant;
 
 /// Messages of one socket: an average and a burst, as a bucket that leaks.
 pub struct MessageRate {
+    bounds: Rate,
     level: f64,
     at: Instant,
     further_partners: f64,
 }
 
-impl MessageRate {
-    const PER_SECOND: f64 = 30.0;
-    const BURST: f64 = 150.0;
-    /// What each partner beyond the first adds: an offer and its candidates to everybody at once.
-    const PER_SECOND_MORE: f64 = 10.0;
-    const BURST_MORE: f64 = 50.0;
+/// How many messages, and what each partner beyond the first adds: an offer and its candidates to everybody at once.
+struct Rate {
+    per_second: f64,
+    burst: f64,
+    per_second_more: f64,
+    burst_more: f64,
+}
 
-    /// A full budget, for a page with one partner.
+impl MessageRate {
+    /// A full budget of messages, for a page with one partner.
     pub fn new(now: Instant) -> Self {
-        Self { level: 0.0, at: now, further_partners: 0.0 }
+        Self::of(Rate { per_second: 30.0, burst: 150.0, per_second_more: 10.0, burst_more: 50.0 }, now)
+    }
+
+    /// A full budget of sealed names: whoever gets one must open it, and shows it to a person. A partner who reloads wants one more.
+    pub fn of_names(now: Instant) -> Self {
+        Self::of(Rate { per_second: 0.2, burst: 10.0, per_second_more: 0.2, burst_more: 10.0 }, now)
+    }
+
+    const fn of(bounds: Rate, now: Instant) -> Self {
+        Self { bounds, level: 0.0, at: now, further_partners: 0.0 }
     }
 
     /// From here on the page is one of so many seats.
@@ -28,11 +40,15 @@ impl MessageRate {
 
     /// Counts a message; `false` where it is one too many.
     pub fn allows(&mut self, now: Instant) -> bool {
-        let per_second = Self::PER_SECOND + Self::PER_SECOND_MORE * self.further_partners;
+        let Rate { per_second, burst, per_second_more, burst_more } = self.bounds;
+        let per_second = per_second + per_second_more * self.further_partners;
         let leaked = now.saturating_duration_since(self.at).as_secs_f64() * per_second;
-        self.level = (self.level - leaked).max(0.0) + 1.0;
+        self.level = (self.level - leaked).max(0.0);
         self.at = now;
-        self.level <= Self::BURST + Self::BURST_MORE * self.further_partners
+        let is_one_too_many = self.level + 1.0 > burst + burst_more * self.further_partners;
+        // What is refused fills the bucket no further, so that it is answered again as soon as there is room.
+        self.level += if is_one_too_many { 0.0 } else { 1.0 };
+        !is_one_too_many
     }
 }
 
@@ -49,6 +65,16 @@ mod tests {
         assert!((0..150).all(|_| rate.allows(start)));
         assert!(!rate.allows(start));
         assert!(rate.allows(start + Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn ten_names_pass_at_once_and_one_more_each_five_seconds() {
+        let start = Instant::now();
+        let mut names = MessageRate::of_names(start);
+        let passing = |names: &mut MessageRate, from: u64| {
+            (0..100).filter(|_| names.allows(start + Duration::from_secs(from))).count()
+        };
+        assert_eq!([passing(&mut names, 0), passing(&mut names, 5), passing(&mut names, 15)], [10, 1, 2]);
     }
 
     #[test]

@@ -15,13 +15,18 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use super::ConnectionPlace;
 use crate::client::PeerAddress;
+use crate::limit::Place;
 
 /// A client sends its request's head within this time.
 const HEAD: Duration = Duration::from_secs(10);
 /// A connection without a new request for this long is asked to end, and ends after as long again: whoever idles, trickles or does not read.
 /// The longest answer takes seconds; a WebSocket is a connection of its own by then.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// A connection whose place is needed has this long for the answer that it waits for.
+const LAST_ANSWER: Duration = Duration::from_secs(1);
 
 /// How HTTP is spoken here.
 pub struct Requests {
@@ -45,24 +50,44 @@ impl Requests {
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         address: PeerAddress,
+        place: &Arc<Place>,
         router: Router,
         stop: &CancellationToken,
     ) {
         let begun = Arc::new(AtomicU64::new(0));
+        let running = Arc::new(());
         let service = hyper::service::service_fn(|request: Request<Incoming>| {
             begun.fetch_add(1, Ordering::Relaxed);
+            let (runs, place) = (Arc::clone(&running), Arc::clone(place));
+            place.touch();
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(address);
-            router.clone().oneshot(request)
+            request.extensions_mut().insert(ConnectionPlace(Arc::clone(&place)));
+            let answer = router.clone().oneshot(request);
+            async move {
+                let answer = answer.await;
+                place.touch();
+                drop(runs);
+                answer
+            }
         });
         let connection = self.builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
         let mut before = 0;
+        let mut grace = IDLE;
         loop {
             tokio::select! {
                 // An error here is the client's: it went away or spoke no HTTP.
                 _ = connection.as_mut() => return,
                 () = stop.cancelled() => break,
+                () = place.displaced() => {
+                    // Whoever is in the middle of an answer gets it.
+                    if Arc::strong_count(&running) == 1 {
+                        return;
+                    }
+                    grace = LAST_ANSWER;
+                    break;
+                }
                 () = tokio::time::sleep(IDLE) => {
                     let now = begun.load(Ordering::Relaxed);
                     if std::mem::replace(&mut before, now) == now {
@@ -72,7 +97,7 @@ impl Requests {
             }
         }
         connection.as_mut().graceful_shutdown();
-        let _ = tokio::time::timeout(IDLE, connection).await;
+        let _ = tokio::time::timeout(grace, connection).await;
     }
 }
 
@@ -86,13 +111,18 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
     use tokio::task::JoinHandle;
 
+    fn a_place() -> Arc<Place> {
+        let bounds = crate::limit::Bounds { address: 1, network: 1, all: 1 };
+        Arc::new(crate::limit::Places::new(bounds).enter(Ipv4Addr::LOCALHOST.into(), false))
+    }
+
     /// The client's end of a connection, and the task that serves it. Time stands still until everybody waits, then jumps.
     fn connection() -> (DuplexStream, JoinHandle<()>) {
         let (client, server) = tokio::io::duplex(64 * 1024);
         let router = Router::new().route("/", get(|| async { "here" }));
         let served = tokio::spawn(async move {
             let address = PeerAddress(IpAddr::V4(Ipv4Addr::LOCALHOST));
-            Requests::new().serve(server, address, router, &CancellationToken::new()).await;
+            Requests::new().serve(server, address, &a_place(), router, &CancellationToken::new()).await;
         });
         (client, served)
     }
@@ -139,7 +169,7 @@ mod tests {
         let stop = CancellationToken::new();
         stop.cancel();
         let address = PeerAddress(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        Requests::new().serve(server, address, Router::new(), &stop).await;
+        Requests::new().serve(server, address, &a_place(), Router::new(), &stop).await;
         assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
     }
 }

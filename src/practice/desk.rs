@@ -3,20 +3,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::Semaphore;
 use url::Url;
 use webauthn_rs::Webauthn;
 
 use super::live::{Changed, LiveMessage};
 use super::passkeys::{Ceremonies, relying_party};
+use super::password::Lane;
 use super::presence::Presence;
 use crate::bus::Bus;
 use crate::invitation::Mailer;
 use crate::limit::Attempts;
-
-/// Passwords that are hashed at once, from released workplaces and from elsewhere: each takes 19 MiB and a core for some milliseconds. Whoever
-/// keeps strangers' lane busy delays no colleague.
-const HASHING: usize = 2;
 
 /// What the desk keeps in memory.
 pub struct Desk {
@@ -26,10 +22,10 @@ pub struct Desk {
     pub presence: Presence,
     /// Budgets against guessing.
     pub attempts: Attempts,
-    /// Bounds the work of hashing for strangers.
-    pub hashing: Arc<Semaphore>,
-    /// The same for released workplaces.
-    pub hashing_here: Arc<Semaphore>,
+    /// Where strangers' passwords are hashed.
+    pub hashing: Arc<Lane>,
+    /// The same for released workplaces: whoever keeps the strangers' lane busy delays no colleague.
+    pub hashing_here: Arc<Lane>,
     /// Passkey ceremonies under way.
     pub ceremonies: Ceremonies,
     /// None where the public URL has no name: WebAuthn wants one.
@@ -45,8 +41,8 @@ impl Desk {
             bus: Arc::default(),
             presence: Presence::default(),
             attempts: Attempts::new(Instant::now()),
-            hashing: Arc::new(Semaphore::new(HASHING)),
-            hashing_here: Arc::new(Semaphore::new(HASHING)),
+            hashing: Lane::new(),
+            hashing_here: Lane::new(),
             ceremonies: Ceremonies::default(),
             webauthn: relying_party(public_url),
             mailer,

@@ -11,7 +11,6 @@ use chrono::Utc;
 use serde::{Deserialize, Serialize};
 
 use super::member::UserRole;
-use super::password;
 use super::proof::{Budget, By, secrets};
 use super::session::{Signed, begin};
 use super::wrapped::WRAPPED_CHARACTERS;
@@ -116,9 +115,11 @@ pub struct FirstWorkplace {
     (status = 201, description = "The practice, its admin and this workplace, signed in", body = Signed),
     (status = 404, description = "The link is unknown, used or too old", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "The practice's short name is taken", body = Problem, content_type = "application/problem+json"),
+    (status = 429, description = "Too many unknown links; Retry-After says when", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn set_up(
     State(app): State<Arc<App>>,
+    ClientAddress(address): ClientAddress,
     Body(body): Body<SetUp>,
 ) -> Result<impl IntoResponse, Error> {
     let now = Utc::now().timestamp_millis();
@@ -147,15 +148,17 @@ pub async fn set_up(
     ] {
         opaque(field, text, WRAPPED_CHARACTERS)?;
     }
-    let password_hash = password::hash(&app.desk.hashing, body.secret).await;
-    let recovery_hash = password::hash(&app.desk.hashing, body.recovery_secret).await;
+    let budget = Budget::take_for_link(&app, address)?;
+    let (link, unknown) = (token_hash(&body.link), || Error::NotFound("set-up link"));
+    // Looked at before anything is hashed, and used up when all else is right. It has 128 bits, so the time of an answer tells nothing.
+    app.store.link(&link, "set-up", now).await?.ok_or_else(unknown)?;
+    budget.give_back(&app);
     if app.store.practice_named(&practice.short).await?.is_some() {
         return Err(taken());
     }
-    app.store
-        .use_link(&token_hash(&body.link), "set-up", now)
-        .await?
-        .ok_or(Error::NotFound("set-up link"))?;
+    let password_hash = budget.hash(&app, body.secret).await?;
+    let recovery_hash = budget.hash(&app, body.recovery_secret).await?;
+    app.store.use_link(&link, "set-up", now).await?.ok_or_else(unknown)?;
     if !app.store.create_practice(&practice, now).await? {
         return Err(taken());
     }
@@ -231,9 +234,11 @@ pub struct Rescue {
 #[utoipa::path(post, path = "/api/practice/rescue", request_body = Rescue, responses(
     (status = 201, description = "Signed in, without the practice's key", body = Signed),
     (status = 404, description = "The link is unknown, used, too old or for somebody else", body = Problem, content_type = "application/problem+json"),
+    (status = 429, description = "Too many unknown links; Retry-After says when", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn rescue(
     State(app): State<Arc<App>>,
+    ClientAddress(address): ClientAddress,
     Body(body): Body<Rescue>,
 ) -> Result<impl IntoResponse, Error> {
     secrets(&[("secret", &body.secret), ("recoverySecret", &body.recovery_secret)])?;
@@ -244,16 +249,19 @@ pub async fn rescue(
     ] {
         opaque(field, text, WRAPPED_CHARACTERS)?;
     }
-    let password_hash = password::hash(&app.desk.hashing, body.secret).await;
-    let recovery_hash = password::hash(&app.desk.hashing, body.recovery_secret).await;
+    let budget = Budget::take_for_link(&app, address)?;
+    let (link, now) = (token_hash(&body.link), Utc::now().timestamp_millis());
     let unknown = || Error::NotFound("rescue link for this user");
+    // Looked at before anything is hashed and before it is used up: a mistyped name shall not cost the link.
+    let whose = app.store.link(&link, "rescue", now).await?.ok_or_else(unknown)?;
+    budget.give_back(&app);
     let user = app.store.user_named(&fold(&body.practice), &fold(&body.user)).await?.ok_or_else(unknown)?;
-    let link = token_hash(&body.link);
-    // Looked at before it is used up: a mistyped name shall not cost the link.
-    if app.store.link_user(&link).await? != Some(user.id.clone()) {
+    if whose != Some(user.id.clone()) {
         return Err(unknown());
     }
-    app.store.use_link(&link, "rescue", Utc::now().timestamp_millis()).await?.ok_or_else(unknown)?;
+    let password_hash = budget.hash(&app, body.secret).await?;
+    let recovery_hash = budget.hash(&app, body.recovery_secret).await?;
+    app.store.use_link(&link, "rescue", now).await?.ok_or_else(unknown)?;
     let credentials = Credentials {
         password_hash: &password_hash,
         recovery_hash: Some(&recovery_hash),
@@ -310,7 +318,7 @@ pub async fn sign_in(
         By::Password => Some(user.password_hash.clone()),
         By::Recovery => user.recovery_hash.clone(),
     });
-    let fits = password::fits(budget.lane(&app), body.secret, stored).await;
+    let fits = budget.fits(&app, body.secret, stored).await?;
     let user = user.filter(|_| fits).ok_or(Error::SignIn)?;
     budget.give_back(&app);
     let what = if body.by == By::Password { "sign-in" } else { "recovery" };

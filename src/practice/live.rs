@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use axum::extract::{State, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -15,7 +16,10 @@ use super::member::Colleague;
 use crate::App;
 use crate::access::Role;
 use crate::bus::Lagged;
+use crate::client::ClientAddress;
 use crate::error::Error;
+use crate::limit::{Place, Standing};
+use crate::listener::ConnectionPlace;
 
 /// The subprotocol.
 const PROTOCOL: &str = "visavis.desk.v1";
@@ -90,7 +94,13 @@ enum Hello {
 }
 
 /// `GET /api/practice/live`.
-pub async fn upgrade(State(app): State<Arc<App>>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+pub async fn upgrade(
+    State(app): State<Arc<App>>,
+    ClientAddress(address): ClientAddress,
+    Extension(ConnectionPlace(connection)): Extension<ConnectionPlace>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     let origin = headers.get(header::ORIGIN).and_then(|value| value.to_str().ok());
     if origin != Some(app.origin().as_str()) {
         return (StatusCode::FORBIDDEN, "Open this page under its public address.").into_response();
@@ -105,14 +115,15 @@ pub async fn upgrade(State(app): State<Arc<App>>, headers: HeaderMap, upgrade: W
         return (StatusCode::BAD_REQUEST, "This server speaks visavis.desk.v1. Reload the page.")
             .into_response();
     }
+    let own = app.strangers.enter(address, app.proxies.is_shared(address));
     upgrade.on_upgrade(move |socket| async move {
         let sockets = app.sockets.clone();
-        sockets.track_future(serve(app, socket)).await;
+        sockets.track_future(serve(app, socket, own, connection)).await;
     })
 }
 
-async fn serve(app: Arc<App>, mut socket: WebSocket) {
-    let (code, reason) = match talk(&app, &mut socket).await {
+async fn serve(app: Arc<App>, mut socket: WebSocket, own: Place, connection: Arc<Place>) {
+    let (code, reason) = match talk(&app, &mut socket, own, &connection).await {
         Ok(end) => end,
         Err(Error::Session) => (close_code::POLICY, "sign in"),
         Err(Error::Forbidden(kind, _)) => (close_code::POLICY, kind),
@@ -123,14 +134,24 @@ async fn serve(app: Arc<App>, mut socket: WebSocket) {
     let _ = timeout(Duration::from_secs(1), async { while let Some(Ok(_)) = socket.recv().await {} }).await;
 }
 
-async fn talk(app: &App, socket: &mut WebSocket) -> Result<(u16, &'static str), Error> {
+async fn talk(
+    app: &App,
+    socket: &mut WebSocket,
+    own: Place,
+    connection: &Place,
+) -> Result<(u16, &'static str), Error> {
     let first = tokio::select! {
         first = timeout(DEADLINE, socket.recv()) => first,
+        () = own.displaced() => return Ok((close_code::AGAIN, "come back")),
+        () = connection.displaced() => return Ok((close_code::AGAIN, "come back")),
         () = app.stop.cancelled() => return Ok((close_code::RESTART, "restarting")),
     };
     let Ok(Some(Ok(Message::Text(text)))) = first else { return Err(Error::Session) };
     let Ok(Hello::Desk { token }) = serde_json::from_str(&text) else { return Err(Error::Session) };
     let Colleague(member) = Colleague::of_token(app, &token).await?;
+    // Whoever is signed in takes no stranger's place.
+    drop(own);
+    connection.settle(Standing::Settled);
     let practice = member.practice.id;
     // Listening begins before the state is read, so that nothing falls in between.
     let mut news = app.desk.bus.subscribe(&practice, CAPACITY);

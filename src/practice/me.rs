@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use super::member::Colleague;
 use super::member::Member;
-use super::password;
 use super::proof::{By, prove, secrets};
 use super::session::{Signed, view};
 use super::wrapped::{Keys, WRAPPED_CHARACTERS, check_keys};
@@ -59,8 +58,8 @@ pub async fn password(
 ) -> Result<StatusCode, Error> {
     secrets(&[("secret", &body.secret), ("newSecret", &body.new_secret)])?;
     opaque("byPassword", &body.by_password, WRAPPED_CHARACTERS)?;
-    prove(&app, address, &member, body.by, body.secret).await?;
-    let hash = password::hash(&app.desk.hashing, body.new_secret).await;
+    let proven = prove(&app, address, &member, body.by, body.secret).await?;
+    let hash = proven.hash(&app, body.new_secret).await?;
     app.store.change_password(&member.user.id, &hash, &body.by_password, &member.session.id).await?;
     note(&app.store, &member.practice.id, &member.user.short, "password-changed", "").await;
     Ok(StatusCode::NO_CONTENT)
@@ -95,8 +94,8 @@ pub async fn recovery(
 ) -> Result<StatusCode, Error> {
     secrets(&[("secret", &body.secret), ("recoverySecret", &body.recovery_secret)])?;
     opaque("byRecovery", &body.by_recovery, WRAPPED_CHARACTERS)?;
-    prove(&app, address, &member, By::Password, body.secret).await?;
-    let hash = password::hash(&app.desk.hashing, body.recovery_secret).await;
+    let proven = prove(&app, address, &member, By::Password, body.secret).await?;
+    let hash = proven.hash(&app, body.recovery_secret).await?;
     app.store.change_recovery(&member.user.id, &hash, &body.by_recovery).await?;
     note(&app.store, &member.practice.id, &member.user.short, "recovery-changed", "").await;
     Ok(StatusCode::NO_CONTENT)

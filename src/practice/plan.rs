@@ -54,6 +54,7 @@ pub struct DeskView {
     /// A user's short name; nobody where software planned it.
     created_by: Option<String>,
     seats: Vec<SeatView>,
+    /// The patient's.
     readiness: Option<Readiness>,
 }
 
@@ -62,6 +63,9 @@ pub struct DeskView {
 pub struct SeatView {
     seat: i64,
     role: String,
+    /// How the check of its device went, if it was told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    readiness: Option<Readiness>,
 }
 
 fn view(planned: Planned, seats: Vec<SeatView>) -> DeskView {
@@ -162,8 +166,9 @@ fn read_cursor(text: &str) -> Result<Cursor, Error> {
 pub async fn with_seats(app: &App, planned: Vec<Planned>) -> Result<Vec<DeskView>, Error> {
     let ids: Vec<&str> = planned.iter().map(|planned| planned.id.as_str()).collect();
     let mut seats: HashMap<String, Vec<SeatView>> = HashMap::new();
-    for (consultation, seat, role) in app.store.living_seats(&ids).await? {
-        seats.entry(consultation).or_default().push(SeatView { seat, role });
+    for (consultation, seat, role, readiness) in app.store.living_seats(&ids).await? {
+        let readiness = readiness.and_then(|text| serde_json::from_str(&text).ok());
+        seats.entry(consultation).or_default().push(SeatView { seat, role, readiness });
     }
     let view = |planned: Planned| {
         let seats = seats.remove(&planned.id).unwrap_or_default();

@@ -20,6 +20,7 @@ use crate::audit::note;
 use crate::error::{Error, Problem};
 use crate::fields::{At, Body, moment, opaque, short};
 use crate::keys::new_id;
+use crate::limit::Origin;
 use crate::store::{Credentials, Holder, KeyFor, Rotation, User, Withdrawal};
 
 /// A user as colleagues see them.
@@ -257,7 +258,9 @@ impl InitialPair {
         if !keys.iter().any(|key| key.version == member.practice.key_version) {
             return Err(recipients());
         }
-        let password_hash = password::hash(&app.desk.hashing, secret).await;
+        // An admin's, who sits at a released workplace.
+        let origin = Origin::of_name(&member.user.id);
+        let password_hash = password::hash(&app.desk.hashing_here, origin, secret).await?;
         Ok(Self { password_hash, public_key, by_password })
     }
 

@@ -8,14 +8,14 @@ use axum::extract::ws::close_code;
 use chrono::{DateTime, Utc};
 use tokio::time::{Interval, interval_at, sleep};
 
-use super::PING;
 use super::entered::{Entered, Standing, holds, inviter};
 use super::socket::{Incoming, Socket};
+use super::{ERRORS, PING};
 use crate::App;
 use crate::access::{AccessCode, Phase, rfc3339};
 use crate::bus::CAPACITY_PER_SEAT;
 use crate::keys::{knock_label, random_128};
-use crate::limit::Stranger;
+use crate::limit::{Place, Standing as Counts};
 use crate::message::{ClientMessage, Complaint, Device, ErrorName, PublicKey, Secret, ServerMessage};
 use crate::store::Found;
 
@@ -23,8 +23,6 @@ use crate::store::Found;
 const FIRST_MESSAGE: Duration = Duration::from_secs(10);
 /// After a look the user reads, types a name, tests a camera.
 const JOIN_AFTER_LOOK: Duration = Duration::from_secs(30 * 60);
-/// Errors before admission that a socket survives.
-const ERRORS: u32 = 10;
 
 /// What `join` says.
 struct Join {
@@ -34,13 +32,51 @@ struct Join {
     incarnation: Option<i64>,
 }
 
+/// What a socket counts as until it waits in a consultation or holds a seat. There three devices may wait for a seat, and one holds it.
+pub struct Places {
+    connection: Arc<Place>,
+    /// Until a valid code was shown, of the client's address; then of the code.
+    own: Place,
+    has_shown: Option<String>,
+}
+
+impl Places {
+    /// Of a socket that has shown nothing yet.
+    pub fn of_a_stranger(app: &Arc<App>, address: IpAddr, connection: Arc<Place>) -> Self {
+        let own = app.strangers.enter(address, app.proxies.is_shared(address));
+        Self { connection, own, has_shown: None }
+    }
+
+    /// A code that is valid now, or will be, was shown: from here on the socket is one of its, whatever its address does.
+    fn show(&mut self, app: &Arc<App>, code_hash: &str) {
+        if self.has_shown.as_deref() != Some(code_hash) {
+            self.own = app.looking.enter_by(code_hash);
+            self.has_shown = Some(code_hash.to_owned());
+            self.connection.settle(Counts::Invited);
+        }
+    }
+
+    /// Something was said.
+    fn touch(&self) {
+        self.own.touch();
+        self.connection.touch();
+    }
+
+    /// Waits until the socket must go for others' sake.
+    async fn displaced(&self) {
+        tokio::select! {
+            () = self.own.displaced() => {}
+            () = self.connection.displaced() => {}
+        }
+    }
+}
+
 /// A page at the door. Its steps return `None` where the socket is done with and was told why.
 pub struct Visitor<'a> {
     app: &'a Arc<App>,
     socket: &'a mut Socket,
     address: IpAddr,
-    /// Until a valid code was shown.
-    stranger: Option<Stranger>,
+    places: Places,
     ping: Interval,
 }
 
@@ -52,9 +88,9 @@ enum Said {
 
 impl<'a> Visitor<'a> {
     /// A socket that has not said anything yet.
-    pub fn new(app: &'a Arc<App>, socket: &'a mut Socket, address: IpAddr, stranger: Stranger) -> Self {
+    pub fn new(app: &'a Arc<App>, socket: &'a mut Socket, address: IpAddr, places: Places) -> Self {
         let ping = interval_at(tokio::time::Instant::now() + PING, PING);
-        Self { app, socket, address, stranger: Some(stranger), ping }
+        Self { app, socket, address, places, ping }
     }
 
     /// Reads messages until one gets the page in.
@@ -70,7 +106,10 @@ impl<'a> Visitor<'a> {
                     Said::Message(ClientMessage::Join { code, device, key, token, incarnation }) => {
                         let join = Join { device, key, token, incarnation };
                         match self.join(code.as_str(), join).await? {
-                            Ok(entered) => return Some(entered),
+                            Ok(entered) => {
+                                self.places.connection.settle(Counts::Settled);
+                                return Some(entered);
+                            }
                             Err(complaint) => break complaint,
                         }
                     }
@@ -97,13 +136,21 @@ impl<'a> Visitor<'a> {
         loop {
             tokio::select! {
                 incoming = self.socket.receive() => match incoming {
-                    Incoming::Message(message) => return Some(Said::Message(message)),
+                    Incoming::Message(message) => {
+                        self.places.touch();
+                        return Some(Said::Message(message));
+                    }
                     Incoming::Malformed => return Some(Said::Nonsense),
                     Incoming::Pong(_) => {}
                     Incoming::Closed => return None,
                 },
-                _ = self.ping.tick() => self.socket.ping("").await.ok()?,
-                close = cut(self.app, self.stranger.as_ref()) => {
+                _ = self.ping.tick() => {
+                    if self.socket.is_silent() {
+                        return None;
+                    }
+                    self.socket.ping("").await.ok()?;
+                }
+                close = cut(self.app, &self.places) => {
                     self.socket.close(close, "come back").await;
                     return None;
                 }
@@ -138,7 +185,7 @@ impl<'a> Visitor<'a> {
     }
 
     /// Finds the seat of a typed code. A wrong code costs its address time, a right one nothing. Either waits for its answer where the address guessed
-    /// before, a minute at most; who has the right one cannot be displaced meanwhile (R14).
+    /// before, a minute at most; who has the right one cannot be displaced by strangers meanwhile (R14). One that is over or revoked is none.
     async fn find(&mut self, typed: &str) -> Option<Result<(Found, String), Complaint>> {
         let Ok(code) = AccessCode::parse(typed) else {
             return Some(Err(Complaint::from(ErrorName::CodeTypo)));
@@ -146,9 +193,11 @@ impl<'a> Visitor<'a> {
         let wait = self.app.guesses.charge(self.address, Instant::now());
         let hash = self.app.keys.code_hash(&code.canonical());
         let found = self.app.store.find(&hash).await;
-        if let Ok(Some(_)) = &found {
+        if let Ok(Some(found)) = &found {
             self.app.guesses.forgive(self.address);
-            self.stranger = None;
+            if judge(found, Utc::now()).is_ok() {
+                self.places.show(self.app, &hash);
+            }
         }
         if !wait.is_zero() {
             self.wait(wait).await?;
@@ -177,7 +226,7 @@ impl<'a> Visitor<'a> {
                     self.socket.reject(ErrorName::TooFast).await;
                 }
             }
-            close = cut(self.app, self.stranger.as_ref()) => self.socket.close(close, "come back").await,
+            close = cut(self.app, &self.places) => self.socket.close(close, "come back").await,
         }
         None
     }
@@ -210,17 +259,11 @@ impl<'a> Visitor<'a> {
     }
 }
 
-/// Waits until the visitor must go for others' sake, and tells the close code: the server stops, or newer sockets of the same address need the place.
-async fn cut(app: &App, stranger: Option<&Stranger>) -> u16 {
-    let displaced = async {
-        match stranger {
-            Some(stranger) => stranger.displaced().await,
-            None => std::future::pending().await,
-        }
-    };
+/// Waits until the visitor must go for others' sake, and tells the close code: the server stops, or newer sockets need the place.
+async fn cut(app: &App, places: &Places) -> u16 {
     tokio::select! {
         () = app.stop.cancelled() => close_code::RESTART,
-        () = displaced => close_code::AGAIN,
+        () = places.displaced() => close_code::AGAIN,
     }
 }
 

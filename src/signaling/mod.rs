@@ -10,13 +10,15 @@ mod socket;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::{State, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::App;
 use crate::client::ClientAddress;
-use crate::limit::Stranger;
+use crate::listener::ConnectionPlace;
+use entrance::Places;
 use socket::Socket;
 
 /// The subprotocol; a change that old pages cannot take gets a new number.
@@ -27,10 +29,14 @@ const MESSAGE_BYTES: usize = 64 * 1024;
 /// Proxies cut after 30 to 60 s of silence.
 const PING: Duration = Duration::from_secs(25);
 
+/// Errors before admission that a socket survives.
+const ERRORS: u32 = 10;
+
 /// `GET /ws`: answers 403 to a foreign origin and 400 to a foreign subprotocol.
 pub async fn upgrade(
     State(app): State<Arc<App>>,
     ClientAddress(address): ClientAddress,
+    Extension(ConnectionPlace(connection)): Extension<ConnectionPlace>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
@@ -38,7 +44,7 @@ pub async fn upgrade(
     if origin != Some(app.origin().as_str()) {
         return (StatusCode::FORBIDDEN, "Open this page under its public address.").into_response();
     }
-    let stranger = Stranger::enter(&app, address);
+    let places = Places::of_a_stranger(&app, address, connection);
     // Small buffers: tungstenite zeroes its whole read buffer before each read, and 128 kB for each idle page add up.
     let upgrade = upgrade
         .protocols([PROTOCOL])
@@ -52,13 +58,13 @@ pub async fn upgrade(
     }
     upgrade.on_upgrade(move |socket| async move {
         let sockets = app.sockets.clone();
-        sockets.track_future(serve(app, Socket::new(socket), address, stranger)).await;
+        sockets.track_future(serve(app, Socket::new(socket), address, places)).await;
     })
 }
 
 /// One page's socket from its first message to its end.
-async fn serve(app: Arc<App>, mut socket: Socket, address: std::net::IpAddr, stranger: Stranger) {
-    let entered = entrance::Visitor::new(&app, &mut socket, address, stranger).enter().await;
+async fn serve(app: Arc<App>, mut socket: Socket, address: std::net::IpAddr, places: Places) {
+    let entered = entrance::Visitor::new(&app, &mut socket, address, places).enter().await;
     if let Some(entered) = entered {
         conversation::converse(entered, &mut socket).await;
     }

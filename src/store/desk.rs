@@ -68,7 +68,8 @@ pub struct Change {
 }
 
 const PLANNED: &str = "c.id, c.opens_at, c.starts_at, c.expires_at, c.revoked_at, c.relayed_only, c.duration_minutes, c.language, c.sealed, \
-     c.revision, c.sequence, c.created_by, c.readiness";
+     c.revision, c.sequence, c.created_by, COALESCE((SELECT p.readiness FROM seats p WHERE p.consultation = c.id AND p.role = 'patient' \
+     AND p.readiness IS NOT NULL ORDER BY p.seat LIMIT 1), c.readiness) AS readiness";
 /// The doctor's seat is always there; another one as long as a code opens it.
 const LIVING_SEAT: &str = "(s.role = 'doctor' OR EXISTS (SELECT 1 FROM codes k WHERE k.consultation = s.consultation AND k.seat = s.seat AND k.revoked_at IS NULL))";
 
@@ -114,17 +115,17 @@ impl Store {
         sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(practice).bind(id).fetch_optional(&self.pool).await
     }
 
-    /// The seats in use of consultations from `first` to `last` (ids of one listing), as (consultation, seat, role).
+    /// The seats in use of consultations from `first` to `last` (ids of one listing), as (consultation, seat, role, what its check found).
     pub async fn living_seats(
         &self,
         consultations: &[&str],
-    ) -> Result<Vec<(String, i64, String)>, sqlx::Error> {
+    ) -> Result<Vec<(String, i64, String, Option<String>)>, sqlx::Error> {
         let mut seats = Vec::new();
         // Few enough parameters for every engine.
         for chunk in consultations.chunks(500) {
             let places: Vec<String> = (1..=chunk.len()).map(|number| format!("${number}")).collect();
             let sql = format!(
-                "SELECT s.consultation, s.seat, s.role FROM seats s WHERE s.consultation IN ({}) AND {LIVING_SEAT} ORDER BY s.consultation, s.seat",
+                "SELECT s.consultation, s.seat, s.role, s.readiness FROM seats s WHERE s.consultation IN ({}) AND {LIVING_SEAT} ORDER BY s.consultation, s.seat",
                 places.join(", ")
             );
             let mut query = sqlx::query_as(sqlx::AssertSqlSafe(sql));
@@ -214,7 +215,7 @@ impl Store {
             sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(id).fetch_all(&mut *transaction).await?;
         let Some(number) = (1..=most).find(|number| !taken.contains(number)) else { return Ok(None) };
         let sql = "INSERT INTO seats (consultation, seat, role, incarnation) VALUES ($1, $2, $3, 0) \
-             ON CONFLICT (consultation, seat) DO UPDATE SET role = excluded.role";
+             ON CONFLICT (consultation, seat) DO UPDATE SET role = excluded.role, readiness = NULL";
         sqlx::query(sql).bind(id).bind(number).bind(seat.role.as_str()).execute(&mut *transaction).await?;
         sqlx::query("INSERT INTO codes (hash, consultation, seat) VALUES ($1, $2, $3)")
             .bind(&seat.code_hash)
@@ -254,11 +255,12 @@ impl Store {
         Ok(true)
     }
 
-    /// What the patient's check found.
-    pub async fn note_readiness(&self, id: &str, readiness: &str) -> Result<(), sqlx::Error> {
-        sqlx::query("UPDATE consultations SET readiness = $1 WHERE id = $2")
+    /// What the check of a seat's device found.
+    pub async fn note_readiness(&self, id: &str, seat: u8, readiness: &str) -> Result<(), sqlx::Error> {
+        sqlx::query("UPDATE seats SET readiness = $1 WHERE consultation = $2 AND seat = $3")
             .bind(readiness)
             .bind(id)
+            .bind(i64::from(seat))
             .execute(&self.pool)
             .await
             .map(drop)

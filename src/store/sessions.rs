@@ -163,13 +163,21 @@ impl Store {
         transaction.commit().await
     }
 
-    /// The user whom a one-time link is for.
-    pub async fn link_user(&self, hash: &str) -> Result<Option<String>, sqlx::Error> {
-        let user: Option<Option<String>> = sqlx::query_scalar("SELECT user_id FROM links WHERE hash = $1")
+    /// Looks at a one-time link: `None` where it is unknown, used or too old, else the user it is for, if it is for one.
+    pub async fn link(
+        &self,
+        hash: &str,
+        purpose: &str,
+        now: i64,
+    ) -> Result<Option<Option<String>>, sqlx::Error> {
+        let sql = "SELECT user_id FROM links WHERE hash = $1 AND (purpose = $2 OR (purpose = 'first' AND $3 = 'set-up')) AND expires_at > $4";
+        sqlx::query_scalar(sql)
             .bind(hash)
+            .bind(purpose)
+            .bind(purpose)
+            .bind(now)
             .fetch_optional(&self.pool)
-            .await?;
-        Ok(user.flatten())
+            .await
     }
 
     /// Uses a one-time link up; `None` where it is unknown, used or too old, else the user it is for, if it is for one.

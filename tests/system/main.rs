@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests fail loudly and print what they measure")]
 
 mod addresses;
+mod bounds;
 mod codes;
 mod common;
 mod guessing;

@@ -7,7 +7,7 @@ use crate::common::page::random;
 use crate::common::{Ending, Page, Server, success};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
-use sqlx::{AnyConnection, Connection};
+use sqlx::{AnyConnection, Connection, Row};
 use tokio_tungstenite::tungstenite::Message;
 
 /// What scanners of mail and chat ask for when they find a link, and what a page loads.

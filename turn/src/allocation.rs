@@ -2,7 +2,8 @@
 //!
 //! All relayed addresses share one IP address, and permissions are by IP address; so an allocation has one permission.
 
-use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasher;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use rand::{Rng, RngExt};
 use stun_types::message::TransactionId;
 
 use crate::address::{ClientAddr, RelayedAddr, ServerAddr};
+use crate::budget::source;
 use crate::call::SeatRef;
 use crate::channel_data::ChannelNumber;
 
@@ -214,6 +216,8 @@ pub(crate) struct Allocations {
     by_client: HashTable<RelayedAddr>,
     hasher: RandomState,
     by_expiry: BTreeSet<(Duration, RelayedAddr)>,
+    /// How many allocations clients of one address have.
+    by_source: HashMap<u64, u32, RandomState>,
 }
 
 impl Default for Allocations {
@@ -224,6 +228,7 @@ impl Default for Allocations {
             by_client: HashTable::new(),
             hasher: RandomState::default(),
             by_expiry: BTreeSet::new(),
+            by_source: HashMap::default(),
         }
     }
 }
@@ -252,6 +257,7 @@ impl Allocations {
     pub(crate) fn insert(&mut self, relayed: RelayedAddr, mut allocation: Allocation, expires_at: Duration) {
         allocation.expires_at = expires_at;
         let hash = self.hasher.hash_one(allocation.five_tuple);
+        *self.by_source.entry(source(allocation.five_tuple.client)).or_default() += 1;
         self.settle(relayed, Tenant::Allocation(Box::new(allocation)), expires_at);
         let Allocations { tenants, by_client, hasher, .. } = self;
         by_client.insert_unique(hash, relayed, |relayed| {
@@ -310,6 +316,13 @@ impl Allocations {
                     entry.remove();
                 }
                 self.by_expiry.remove(&(allocation.expires_at, relayed));
+                if let Entry::Occupied(mut count) = self.by_source.entry(source(allocation.five_tuple.client))
+                {
+                    *count.get_mut() -= 1;
+                    if *count.get() == 0 {
+                        count.remove();
+                    }
+                }
                 Some(allocation.seat)
             }
             Tenant::Reservation(reservation) => {
@@ -317,6 +330,11 @@ impl Allocations {
                 Some(reservation.seat)
             }
         }
+    }
+
+    /// Whether a client of this address has an allocation.
+    pub(crate) fn has_source(&self, client: ClientAddr) -> bool {
+        self.by_source.contains_key(&source(client))
     }
 
     /// Moves an allocation's end.

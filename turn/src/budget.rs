@@ -1,10 +1,14 @@
-//! The budget of answers to those who have not shown a credential: a fixed array, whatever the number of sources.
+//! The budgets of answers to those who have not shown a credential: fixed arrays, whatever the number of sources.
+//!
+//! A datagram's source can be forged, a connection's cannot, and neither can the address of a living allocation, which was answered there. So what
+//! forgers use up is the budget of datagrams alone, by kind of message, and an address with a living allocation has more.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::address::ClientAddr;
+use crate::allocation::Transport;
 use crate::token_bucket::{Rate, TokenBucket};
 
 /// Sources share a slot by a keyed hash, so nobody can choose whom to starve; 8 bytes each.
@@ -13,31 +17,75 @@ const SLOTS: usize = 16_384;
 /// A burst is this long at the full rate: a practice of many behind one address that starts its day.
 const BURST: Duration = Duration::from_secs(10);
 
+/// An address with a living allocation gets so many times as many answers, besides its own. Each is still no longer than the ratio allows.
+const KNOWN: u32 = 20;
+
+/// What is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answered {
+    /// A request for the long-term credential, over datagrams.
+    Challenge,
+    /// Anything else over datagrams.
+    Datagram,
+    /// Anything over a connection.
+    Stream,
+}
+
+impl Answered {
+    /// By the transport, and whether the answer is a challenge.
+    pub(crate) fn of(transport: Transport, is_challenge: bool) -> Self {
+        match (transport, is_challenge) {
+            (Transport::Tcp | Transport::Tls, _) => Answered::Stream,
+            (Transport::Udp, true) => Answered::Challenge,
+            (Transport::Udp, false) => Answered::Datagram,
+        }
+    }
+}
+
 /// Token buckets for sources, an IPv4 address or an IPv6 /64 each.
 pub(crate) struct AnswerBudget {
     rate: Rate,
-    slots: Box<[TokenBucket]>,
+    known_rate: Rate,
+    kinds: [Buckets; 3],
+    known: Buckets,
     keyed: RandomState,
+}
+
+struct Buckets(Box<[TokenBucket]>);
+
+impl Buckets {
+    fn new() -> Self {
+        Buckets(std::iter::repeat_with(TokenBucket::default).take(SLOTS).collect())
+    }
 }
 
 impl AnswerBudget {
     pub(crate) fn new(answers_per_second: u32) -> Self {
         AnswerBudget {
             rate: Rate::per_second(u64::from(answers_per_second), BURST),
-            slots: std::iter::repeat_with(TokenBucket::default).take(SLOTS).collect(),
+            known_rate: Rate::per_second(u64::from(answers_per_second) * u64::from(KNOWN), BURST),
+            kinds: std::array::from_fn(|_| Buckets::new()),
+            known: Buckets::new(),
             keyed: RandomState::new(),
         }
     }
 
-    /// Takes one answer from the source's budget, if there is one left.
-    pub(crate) fn take(&self, now: Duration, client: ClientAddr) -> bool {
-        let hash = self.keyed.hash_one(source(client)) as usize;
-        self.slots[hash % SLOTS].take(now, self.rate, 1)
+    /// Takes one answer from the source's budget, if there is one left. `is_known`: a living allocation is of this source.
+    pub(crate) fn take(
+        &self,
+        now: Duration,
+        client: ClientAddr,
+        answered: Answered,
+        is_known: impl FnOnce() -> bool,
+    ) -> bool {
+        let slot = self.keyed.hash_one(source(client)) as usize % SLOTS;
+        self.kinds[answered as usize].0[slot].take(now, self.rate, 1)
+            || (is_known() && self.known.0[slot].take(now, self.known_rate, 1))
     }
 }
 
 /// The part of an address that one party is given: IPv4 /32, IPv6 /64.
-fn source(client: ClientAddr) -> u64 {
+pub(crate) fn source(client: ClientAddr) -> u64 {
     match client.socket_addr().ip() {
         IpAddr::V4(v4) => u64::from(v4.to_bits()),
         IpAddr::V6(v6) => (v6.to_bits() >> 64) as u64,
@@ -50,7 +98,25 @@ mod tests {
 
     fn answers(budget: &AnswerBudget, address: &str, tries: usize) -> usize {
         let client = ClientAddr::new(address.parse().unwrap());
-        (0..tries).filter(|_| budget.take(Duration::from_secs(1), client)).count()
+        let take = || budget.take(Duration::from_secs(1), client, Answered::Datagram, || false);
+        (0..tries).filter(|_| take()).count()
+    }
+
+    #[test]
+    fn what_forged_datagrams_use_up_is_the_budget_of_datagrams_alone() {
+        let budget = AnswerBudget::new(2);
+        assert_eq!(answers(&budget, "198.51.100.7:1000", 1000), 20);
+        let client = ClientAddr::new("198.51.100.7:2000".parse().unwrap());
+        let mut left = [Answered::Challenge, Answered::Stream].map(|answered| {
+            (0..1000).filter(|_| budget.take(Duration::from_secs(1), client, answered, || false)).count()
+        });
+        assert_eq!(left, [20, 20]);
+        left = [true, true].map(|known| {
+            (0..1000)
+                .filter(|_| budget.take(Duration::from_secs(1), client, Answered::Datagram, || known))
+                .count()
+        });
+        assert_eq!(left, [400, 0], "an address with a living allocation has more, and not without end");
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub use counters::{Counters, DropReason};
 pub use credential::{Credential, CredentialError, Mint, UserName};
 pub use data_indication::DATA_HEADER;
 pub use flow::{Delivery, Flows, Output};
-pub use io::handle::{Listeners, Relay};
+pub use io::handle::{Connected, Listeners, Place, Relay};
 pub use io::metrics::Totals;
 pub use io::socket::bind;
 pub use meter::Traffic;

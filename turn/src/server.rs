@@ -19,7 +19,7 @@ use stun_types::message::{BINDING, MessageClass};
 
 use crate::address::{ClientAddr, RelayedAddr};
 use crate::allocation::{Allocations, FiveTuple};
-use crate::budget::AnswerBudget;
+use crate::budget::{AnswerBudget, Answered};
 use crate::call::Calls;
 use crate::counters::{Counters, DropReason, Tally};
 use crate::credential::Bars;
@@ -63,6 +63,8 @@ enum Outcome {
     Answer(Vec<u8>),
     /// An answer to one who has not: within the budget and the ratio, or not at all.
     AnswerToStranger(Vec<u8>),
+    /// The same, which asks for one.
+    Challenge(Vec<u8>),
     /// Nothing, and that is right: an indication that only keeps a NAT open.
     Nothing,
     Drop(DropReason),
@@ -107,7 +109,12 @@ impl Server {
         let answer = match outcome {
             Outcome::Answer(answer) => Ok(answer),
             Outcome::AnswerToStranger(answer) => {
-                self.admit_answer(now, from.client, bytes.len(), answer.len()).map(|()| answer)
+                let answered = Answered::of(from.transport, false);
+                self.admit_answer(now, from.client, answered, [bytes.len(), answer.len()]).map(|()| answer)
+            }
+            Outcome::Challenge(answer) => {
+                let answered = Answered::of(from.transport, true);
+                self.admit_answer(now, from.client, answered, [bytes.len(), answer.len()]).map(|()| answer)
             }
             Outcome::Nothing => return None,
             Outcome::Drop(reason) => Err(reason),
@@ -143,14 +150,15 @@ impl Server {
         &self,
         now: Now,
         client: ClientAddr,
-        received: usize,
-        answered: usize,
+        answered: Answered,
+        [received, sent]: [usize; 2],
     ) -> Result<(), DropReason> {
         let (most, for_each) = AMPLIFICATION;
-        if answered * for_each > received * most {
+        if sent * for_each > received * most {
             return Err(DropReason::Amplification);
         }
-        if !self.budget.take(now.monotonic, client) {
+        let is_known = || self.allocations.has_source(client);
+        if !self.budget.take(now.monotonic, client, answered, is_known) {
             return Err(DropReason::AnswerBudget);
         }
         Ok(())
@@ -238,8 +246,14 @@ mod tests {
         let server = Server::new(Settings::new("visavis", b"secret"), [1; 32]).unwrap();
         let now = Now { monotonic: Duration::from_secs(1), unix: 1_800_000_000 };
         let client = ClientAddr::new("198.51.100.7:4000".parse().unwrap());
-        assert_eq!(server.admit_answer(now, client, 28, 70), Ok(()));
-        assert_eq!(server.admit_answer(now, client, 28, 71), Err(DropReason::Amplification));
-        assert_eq!(server.admit_answer(now, client, 27, 68), Err(DropReason::Amplification));
+        assert_eq!(server.admit_answer(now, client, Answered::Datagram, [28, 70]), Ok(()));
+        assert_eq!(
+            server.admit_answer(now, client, Answered::Datagram, [28, 71]),
+            Err(DropReason::Amplification)
+        );
+        assert_eq!(
+            server.admit_answer(now, client, Answered::Datagram, [27, 68]),
+            Err(DropReason::Amplification)
+        );
     }
 }

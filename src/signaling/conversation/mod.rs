@@ -14,6 +14,7 @@ use super::entered::{Entered, Standing};
 use super::socket::{Closed, Socket};
 use super::{PING, attendance};
 use crate::bus::{Audience, Event};
+use crate::limit::MessageRate;
 use crate::message::Departure;
 use crate::practice::presence::Attending;
 
@@ -45,11 +46,17 @@ struct Conversation<'a> {
     vacant_at: Option<Instant>,
     /// What the practice's desks see of this page.
     attending: Option<Attending>,
+    /// How many names it may send.
+    names: MessageRate,
+    /// Errors while waiting.
+    errors: u32,
 }
 
 /// Talks with the page until it leaves, is sent away, or its socket is lost.
 pub async fn converse(me: Entered, socket: &mut Socket) {
     socket.expect_seats(me.seats.len());
+    let mut names = MessageRate::of_names(std::time::Instant::now());
+    names.widen(me.seats.len());
     let mut conversation = Conversation {
         me,
         socket,
@@ -58,6 +65,8 @@ pub async fn converse(me: Entered, socket: &mut Socket) {
         before_me: HashSet::new(),
         vacant_at: None,
         attending: None,
+        names,
+        errors: 0,
     };
     let stop = match conversation.begin().await {
         Ok(()) => conversation.run().await,

@@ -1,7 +1,9 @@
 //! What the page says, turned into events and decisions.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use super::super::ERRORS;
 use super::super::attendance;
 use super::super::entered::Standing;
 use super::super::socket::Incoming;
@@ -27,6 +29,10 @@ impl Conversation<'_> {
             }
             Incoming::Message(message) => message,
         };
+        if matches!(message, ClientMessage::Name { .. }) && !self.names.allows(Instant::now()) {
+            // Nobody hears of it, and whoever goes on is let go.
+            return self.error(ErrorName::Unexpected).await;
+        }
         match (self.me.standing, message) {
             (_, ClientMessage::Leave {}) => {
                 self.socket.close(1000, "").await;
@@ -144,8 +150,17 @@ impl Conversation<'_> {
         self.me.seats.iter().find(|(seat, _)| *seat == number).map(|(_, role)| *role)
     }
 
+    /// Answers an error; after ten before admission the socket closes.
     pub(super) async fn error(&mut self, error: ErrorName) -> Result<(), Stop> {
-        Ok(self.socket.send(&ServerMessage::error(error)).await?)
+        self.socket.send(&ServerMessage::error(error)).await?;
+        if matches!(self.me.standing, Standing::Waiting { .. }) {
+            self.errors += 1;
+            if self.errors >= ERRORS {
+                self.socket.reject(ErrorName::TooManyErrors).await;
+                return Err(Stop::Lost);
+            }
+        }
+        Ok(())
     }
 
     pub(super) async fn unavailable(&mut self, cause: &sqlx::Error) -> Result<(), Stop> {

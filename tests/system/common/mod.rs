@@ -37,6 +37,8 @@ pub struct Server {
     flags: Vec<String>,
     environment: Vec<(String, String)>,
     home: Home,
+    /// Files that it may open at once, if not as many as the test.
+    most_descriptors: Option<u32>,
     /// TCP and UDP.
     pub port: u16,
     log: Arc<Mutex<String>>,
@@ -72,13 +74,27 @@ impl Server {
 
     /// The same for a server that speaks TLS: its clients believe this authority alone.
     pub async fn start_trusting(trust: Option<Trust>, flags: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_as(trust, flags, environment, None).await
+    }
+
+    /// The same where the system lets it open few files.
+    pub async fn start_with_descriptors(descriptors: u32, flags: &[&str]) -> Self {
+        Self::start_as(None, flags, &[], Some(descriptors)).await
+    }
+
+    async fn start_as(
+        trust: Option<Trust>,
+        flags: &[&str],
+        environment: &[(&str, &str)],
+        descriptors: Option<u32>,
+    ) -> Self {
         let home = tempfile::Builder::new().prefix("visavis-test-").tempdir().unwrap();
-        Self::start_at(Home::Directory(home), trust, flags, environment).await
+        Self::start_at(Home::Directory(home), trust, flags, environment, descriptors).await
     }
 
     /// The same with its data directory on a small disk.
     pub async fn start_on(disk: SmallDisk) -> Self {
-        Self::start_at(Home::Disk(Box::new(disk)), None, &[], &[]).await
+        Self::start_at(Home::Disk(Box::new(disk)), None, &[], &[], None).await
     }
 
     async fn start_at(
@@ -86,13 +102,25 @@ impl Server {
         trust: Option<Trust>,
         flags: &[&str],
         environment: &[(&str, &str)],
+        descriptors: Option<u32>,
     ) -> Self {
         let flags: Vec<String> = flags.iter().map(ToString::to_string).collect();
         let environment: Vec<_> = environment.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
         let (log, stdout) = <(Arc<Mutex<String>>, Arc<Mutex<String>>)>::default();
-        let (child, port) = spawn(&home, &flags, &environment, &log, &stdout).await;
+        let (child, port) = spawn(&home, &flags, &environment, descriptors, [&log, &stdout]).await;
         let http = tls::http_client(trust.as_ref(), &[b"http/1.1"]);
-        Self { child, flags, environment, home, port, log, stdout, http, trust }
+        Self {
+            child,
+            flags,
+            environment,
+            most_descriptors: descriptors,
+            home,
+            port,
+            log,
+            stdout,
+            http,
+            trust,
+        }
     }
 
     /// Starts where another was ended, on its directory, with other flags.
@@ -111,15 +139,27 @@ impl Server {
     /// Ends the process by `how` and starts another on the same directory; its port is a new one.
     pub async fn restart(&mut self, how: Ending) {
         self.end(how).await;
-        (self.child, self.port) =
-            spawn(&self.home, &self.flags, &self.environment, &self.log, &self.stdout).await;
+        (self.child, self.port) = spawn(
+            &self.home,
+            &self.flags,
+            &self.environment,
+            self.most_descriptors,
+            [&self.log, &self.stdout],
+        )
+        .await;
     }
 
     /// Starts again where the process was ended.
     pub async fn restart_if_ended(&mut self) {
         if self.child.try_wait().unwrap().is_some() {
-            (self.child, self.port) =
-                spawn(&self.home, &self.flags, &self.environment, &self.log, &self.stdout).await;
+            (self.child, self.port) = spawn(
+                &self.home,
+                &self.flags,
+                &self.environment,
+                self.most_descriptors,
+                [&self.log, &self.stdout],
+            )
+            .await;
         }
     }
 
@@ -173,6 +213,11 @@ impl Server {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Files that the process has open.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
     }
 
     /// What a browser sends as `Origin`.
@@ -335,6 +380,22 @@ fn without_settings(mut command: Command) -> Command {
     command
 }
 
+/// The same by a shell that lets it open so many files at once.
+fn limited(descriptors: u32) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit -n {descriptors} && exec \"$0\" \"$@\""), BINARY]);
+    std::env::vars().filter(|(key, _)| key.starts_with("VISAVIS_")).for_each(|(key, _)| {
+        shell.env_remove(key);
+    });
+    shell.kill_on_drop(true);
+    shell
+}
+
+/// Whether this run takes its time.
+pub fn is_long() -> bool {
+    std::env::var_os("VISAVIS_LONG").is_some()
+}
+
 /// stdout of a successful run.
 pub fn success(output: &Output) -> String {
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -367,12 +428,13 @@ async fn spawn(
     home: &Home,
     flags: &[String],
     environment: &[(String, String)],
-    log: &Arc<Mutex<String>>,
-    stdout: &Arc<Mutex<String>>,
+    descriptors: Option<u32>,
+    [log, stdout]: [&Arc<Mutex<String>>; 2],
 ) -> (Child, u16) {
-    let (mut command, home) = match home {
-        Home::Directory(home) => (command(), home.path()),
-        Home::Disk(disk) => (disk.command(), disk.inside()),
+    let (mut command, home) = match (home, descriptors) {
+        (Home::Directory(home), None) => (command(), home.path()),
+        (Home::Directory(home), Some(most)) => (limited(most), home.path()),
+        (Home::Disk(disk), _) => (disk.command(), disk.inside()),
     };
     command.args(["--data-dir", home.join("data").to_str().unwrap(), "--listen", "127.0.0.1:0"]).args(flags);
     command.envs(environment.iter().cloned()).stdin(Stdio::null());

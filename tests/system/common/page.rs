@@ -64,6 +64,14 @@ impl Page {
         Self::connect(server, request(server, &[])).await
     }
 
+    /// Opens a tab, where the server has room for it.
+    pub async fn try_open(server: &Server) -> Result<Self, tungstenite::Error> {
+        timeout(DEADLINE, handshake(server, request(server, &[])))
+            .await
+            .unwrap_or(Err(tungstenite::Error::ConnectionClosed))
+            .map(Self::on)
+    }
+
     /// The same through a proxy that forwards this address.
     pub async fn open_from(server: &Server, address: &str) -> Self {
         Self::connect(server, request(server, &[("x-forwarded-for", address)])).await
@@ -179,6 +187,25 @@ impl Page {
             }
         }
         self.has(kind)
+    }
+
+    /// Whether `welcome` came, and not the end.
+    pub async fn is_welcomed(&mut self) -> bool {
+        match within("welcome, or the end", self.incoming.recv()).await {
+            Some(Frame::Text(message)) => message["type"] == "welcome",
+            _ => false,
+        }
+    }
+
+    /// Whether the end has come by now.
+    pub fn has_ended(&mut self) -> bool {
+        loop {
+            match self.incoming.try_recv() {
+                Ok(Frame::Text(message)) => self.backlog.push_back(message),
+                Ok(Frame::Closed(_)) | Err(mpsc::error::TryRecvError::Disconnected) => return true,
+                Err(mpsc::error::TryRecvError::Empty) => return false,
+            }
+        }
     }
 
     /// Both directions, in order: messages as they stood on the wire.

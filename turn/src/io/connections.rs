@@ -9,7 +9,7 @@ use mio::{Registry, Token};
 
 use super::exits::Exits;
 use super::framing::{FrameLimit, Framing, GarbledStream};
-use super::handle::{Newcomer, Shared};
+use super::handle::{Connected, Newcomer, Place, Shared};
 use super::metrics::IoTally;
 use super::stream::{Received, SCRATCH, Stream};
 use crate::allocation::FiveTuple;
@@ -44,8 +44,7 @@ struct Connection {
     deadline: Duration,
     has_allocation: bool,
     is_readable: bool,
-    /// What the connection holds as long as it lives, for whoever handed it over.
-    _place: Box<dyn Send>,
+    place: Box<dyn Place>,
 }
 
 /// Why a connection ends.
@@ -77,7 +76,7 @@ impl Connections {
         registry: &Registry,
         way: &mut Way<'_>,
     ) -> io::Result<()> {
-        let Newcomer { tcp, client, tls, mut received, place } = newcomer;
+        let Newcomer { tcp, client, tls, mut received, mut place } = newcomer;
         tcp.set_nonblocking(true)?;
         let (client, server) = (client.map_or_else(|| tcp.peer_addr(), Ok)?, tcp.local_addr()?);
         let token = Token(self.next_token);
@@ -86,10 +85,11 @@ impl Connections {
         self.next_token += 1;
         let stream = Arc::new(stream);
         self.shared.enter(&stream);
+        place.served(Connected::of(&stream));
         let deadline = way.now.monotonic + FIRST_ALLOCATION;
         let framing = Framing::new(self.clients);
         let mut connection =
-            Connection { stream, framing, deadline, has_allocation: false, is_readable: true, _place: place };
+            Connection { stream, framing, deadline, has_allocation: false, is_readable: true, place };
         if connection.take(&mut received, &self.shared, way).is_err() {
             self.shared.leave(&connection.stream);
             return Ok(());
@@ -196,7 +196,7 @@ impl Connection {
     }
 
     fn take(&mut self, received: &mut [u8], shared: &Shared, way: &mut Way<'_>) -> Result<(), End> {
-        let Connection { stream, framing, has_allocation, .. } = self;
+        let Connection { stream, framing, has_allocation, place, .. } = self;
         let from: FiveTuple = stream.five_tuple();
         let mut frames = framing.feed(received);
         while let Some(frame) = frames.next_frame()? {
@@ -210,6 +210,7 @@ impl Connection {
         }
         if !*has_allocation && shared.server().has_allocation(&from) {
             *has_allocation = true;
+            place.allocated();
             framing.set_limit(FrameLimit::Full);
         }
         Ok(())

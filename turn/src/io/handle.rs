@@ -5,7 +5,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
@@ -58,6 +58,33 @@ pub(super) struct Shared {
     next_worker: AtomicUsize,
 }
 
+/// What a connection holds as long as it lives, for whoever handed it over. Dropped when the connection ends.
+pub trait Place: Send + 'static {
+    /// The connection is served, and can be ended before its time.
+    fn served(&mut self, _connection: Connected) {}
+
+    /// The client has an allocation now, and with it shown who it is.
+    fn allocated(&mut self) {}
+}
+
+impl Place for () {}
+
+/// A client over TCP or TLS that is served.
+pub struct Connected(Weak<Stream>);
+
+impl Connected {
+    /// Ends the connection, from any thread; one that has ended stays ended.
+    pub fn end(&self) {
+        if let Some(stream) = self.0.upgrade() {
+            stream.shutdown();
+        }
+    }
+
+    pub(super) fn of(stream: &Arc<Stream>) -> Self {
+        Connected(Arc::downgrade(stream))
+    }
+}
+
 /// A client over TCP or TLS that is new here.
 pub(super) struct Newcomer {
     pub(super) tcp: TcpStream,
@@ -65,7 +92,7 @@ pub(super) struct Newcomer {
     pub(super) client: Option<SocketAddr>,
     pub(super) tls: Option<ServerConnection>,
     pub(super) received: Vec<u8>,
-    pub(super) place: Box<dyn Send>,
+    pub(super) place: Box<dyn Place>,
 }
 
 struct Running {
@@ -131,7 +158,7 @@ impl Relay {
         client: Option<SocketAddr>,
         tls: Option<ServerConnection>,
         received: Vec<u8>,
-        place: impl Send + 'static,
+        place: impl Place,
     ) {
         self.running.shared.adopt(Newcomer { tcp, client, tls, received, place: Box::new(place) });
     }

@@ -135,7 +135,7 @@ impl Server {
         let response = Response::error(message, code, "")
             .with_bytes(attribute::REALM, self.settings.realm.as_bytes())
             .with_bytes(attribute::NONCE, nonce.as_bytes());
-        Outcome::AnswerToStranger(response.finish())
+        Outcome::Challenge(response.finish())
     }
 }
 

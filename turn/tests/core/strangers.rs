@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use stun_types::message::{MessageClass, MessageWrite, MessageWriteExt};
-use visavis_turn::{DropReason, FiveTuple};
+use visavis_turn::{DropReason, FiveTuple, Transport};
 
 use crate::lab::{Lab, at};
 use crate::support::*;
@@ -78,7 +78,7 @@ fn fingerprinted(request: &[u8]) -> Vec<u8> {
 #[test]
 fn a_source_has_a_budget_of_answers_and_the_authenticated_need_none() {
     let mut lab = Lab::with(|settings| settings.answers_per_second = 2);
-    let (mut party, _) = lab.allocated("call", "1", "198.51.100.7:4000");
+    let (mut party, _) = lab.allocated("call", "1", "198.51.100.8:4000");
     lab.advance(100);
     let request = write(MessageClass::Request, BINDING, 1, &[]).finish();
     let answered = |lab: &mut Lab, port| {
@@ -91,6 +91,58 @@ fn a_source_has_a_budget_of_answers_and_the_authenticated_need_none() {
     assert!(party.request(&mut lab, REFRESH, &[]).is_success(), "an authenticated answer costs no budget");
     lab.now.monotonic += Duration::from_secs(1);
     assert_eq!(answered(&mut lab, 4000), 2);
+}
+
+/// A five-tuple over a connection.
+fn connected(address: &str, transport: Transport) -> FiveTuple {
+    FiveTuple::new(address.parse().unwrap(), "203.0.113.9:3478".parse().unwrap(), transport)
+}
+
+#[test]
+fn forged_datagrams_take_nothing_from_connections_of_the_same_address() {
+    let mut lab = Lab::new();
+    let forged = write(MessageClass::Request, BINDING, 1, &[]).finish();
+    let challenged = write(MessageClass::Request, ALLOCATE, 1, &[UDP]).finish();
+    let forge = |lab: &mut Lab, request: &[u8]| {
+        (0..1000)
+            .filter(|port| lab.receive(&at(&format!("198.51.100.7:{}", 20_000 + port)), request).is_some())
+            .count()
+    };
+    assert_eq!(forge(&mut lab, &forged), 500);
+    // The empty messages of before leave the challenges of datagrams as they were.
+    assert!(lab.receive(&at("198.51.100.7:4000"), &challenged).is_some());
+    forge(&mut lab, &challenged);
+    assert!(lab.receive(&at("198.51.100.7:4000"), &challenged).is_none());
+    for transport in [Transport::Tcp, Transport::Tls] {
+        for port in 5000..5005 {
+            let client = connected(&format!("198.51.100.7:{port}"), transport);
+            assert_eq!(lab.answer(&client, &challenged).expect("an answer").error(), 401);
+        }
+    }
+}
+
+#[test]
+fn forged_datagrams_take_nothing_from_an_address_with_a_living_allocation() {
+    let mut lab = Lab::new();
+    let (mut party, _) = lab.allocated("call", "1", "198.51.100.7:4000");
+    let challenged = write(MessageClass::Request, ALLOCATE, 1, &[UDP]).finish();
+    // 400 forged datagrams a second, for ten minutes; each second the client opens another one.
+    for second in 0..600_u32 {
+        lab.advance(1);
+        for port in 0..400 {
+            lab.receive(&at(&format!("198.51.100.7:{}", 20_000 + port)), &challenged);
+        }
+        let client = at(&format!("198.51.100.7:{}", 5000 + second));
+        assert_eq!(lab.answer(&client, &challenged).expect("an answer").error(), 401, "{second}");
+        if second % 300 == 0 {
+            assert!(party.request(&mut lab, REFRESH, &[]).is_success());
+        }
+    }
+    party.request(&mut lab, REFRESH, &[(LIFETIME, &[0; 4])]);
+    assert!(
+        lab.receive(&at("198.51.100.7:6000"), &challenged).is_none(),
+        "and when it has ended, as any other"
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
-use visavis_turn::{Credential, DropReason, Listeners, Relay, Settings};
+use visavis_turn::{Connected, Credential, DropReason, Listeners, Relay, Settings};
 
 use crate::over_sockets::{Party, listeners};
 use crate::support::*;
@@ -314,6 +314,8 @@ fn a_slow_reader_loses_its_own_oldest_packets_and_no_neighbour_any() {
 /// Says that it was dropped.
 struct Place(Sender<()>);
 
+impl visavis_turn::Place for Place {}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let _ = self.0.send(());
@@ -355,6 +357,40 @@ fn a_client_that_another_listener_accepted_is_served_from_its_first_byte_on() {
         assert_eq!(relayed.ip().to_string(), "192.0.2.1");
         is_gone.recv_timeout(PATIENCE).expect("the place is free when the client has gone");
     }
+}
+
+/// Tells when the client has shown who it is, and how its connection is ended.
+struct Told(Sender<()>, Sender<Connected>);
+
+impl visavis_turn::Place for Told {
+    fn served(&mut self, connection: Connected) {
+        let _ = self.1.send(connection);
+    }
+
+    fn allocated(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
+#[test]
+fn whoever_handed_a_client_over_hears_of_its_allocation_and_may_end_the_connection() {
+    let ports = ports(2, |_| ());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let tcp = connect(listener.local_addr().unwrap());
+    let ((allocated, is_allocated), (served, is_served)) = (channel(), channel());
+    let from: SocketAddr = "198.51.100.7:40000".parse().unwrap();
+    let accepted = listener.accept().unwrap().0;
+    ports.relay.adopt(accepted, Some(from), None, Vec::new(), Told(allocated, served));
+    let mut party = StreamParty::new(ports.relay.mint("call", "1"), Box::new(tcp));
+    let connection = is_served.recv_timeout(PATIENCE).unwrap();
+    assert!(is_allocated.try_recv().is_err(), "a challenge is none");
+    let allocate = party.client.signed(ALLOCATE, &[UDP]);
+    let answer = party.exchange(&allocate);
+    assert_eq!(answer.address(XOR_MAPPED_ADDRESS), from, "as the proxy said");
+    is_allocated.recv_timeout(PATIENCE).unwrap();
+    connection.end();
+    party.expect_end();
+    connection.end();
 }
 
 #[test]
