@@ -27,6 +27,7 @@ use crate::client::PeerAddress;
 use crate::limit::{Bounds, Place, Places, Standing};
 use first_bytes::{Begun, FirstBytes, Protocol};
 use requests::Requests;
+use room::Left;
 
 /// Connections of the command line at the same time.
 const LOCAL: Bounds = Bounds { address: 64, network: 64, all: 64 };
@@ -125,11 +126,15 @@ async fn accept(app: &App, listener: &TcpListener) -> Option<(TcpStream, IpAddr)
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     loop {
         match app.stop.run_until_cancelled(listener.accept()).await? {
-            Ok((stream, _)) if app.room.is_last(stream.as_raw_fd()) => {
+            Ok((stream, _)) if app.room.after(stream.as_raw_fd()) == Left::None => {
                 drop(stream);
                 make_room(app).await;
             }
             Ok((stream, address)) => {
+                // It may stay, and whoever is idle longest goes for it.
+                if app.room.after(stream.as_raw_fd()) == Left::Few {
+                    make_room(app).await;
+                }
                 // Without TCP_NODELAY a message waits up to 40 ms for the acknowledgement of the one before.
                 let _ = stream.set_nodelay(true);
                 return Some((stream, address.ip().to_canonical()));

@@ -18,6 +18,17 @@ const FEW: u64 = 4096;
 /// How often the log hears that there is no room.
 const SILENCE: Duration = Duration::from_secs(3600);
 
+/// Descriptors for everything that is no connection from the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// As many as there may ever be need of.
+    Enough,
+    /// A newcomer may stay if another one goes.
+    Few,
+    /// No newcomer may stay.
+    None,
+}
+
 /// What there is room for.
 pub struct Room {
     descriptors: u64,
@@ -51,9 +62,14 @@ impl Room {
         }
     }
 
-    /// Whether a descriptor of this number leaves too few for others: the system gives the lowest number that is free.
-    pub fn is_last(&self, descriptor: std::os::fd::RawFd) -> bool {
-        u64::try_from(descriptor).is_ok_and(|number| number + OTHERS / 2 >= self.descriptors)
+    /// What a descriptor of this number leaves: the system gives the lowest number that is free.
+    pub fn after(&self, descriptor: std::os::fd::RawFd) -> Left {
+        let number = u64::try_from(descriptor).unwrap_or_default();
+        match self.descriptors.saturating_sub(number) {
+            left if left <= OTHERS / 4 => Left::None,
+            left if left <= OTHERS / 2 => Left::Few,
+            _ => Left::Enough,
+        }
     }
 
     /// Says that there is no room, once an hour.
@@ -87,6 +103,7 @@ mod tests {
     #[test]
     fn the_last_descriptors_are_for_others() {
         let room = Room::of(256);
-        assert_eq!([3, 223, 224, 255].map(|number| room.is_last(number)), [false, false, true, true]);
+        let left = [3, 223, 224, 239, 240, 255].map(|number| room.after(number));
+        assert_eq!(left, [Left::Enough, Left::Enough, Left::Few, Left::Few, Left::None, Left::None]);
     }
 }

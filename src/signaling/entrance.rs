@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use axum::extract::ws::close_code;
 use chrono::{DateTime, Utc};
 use tokio::time::{Interval, interval_at, sleep};
+use tokio_util::sync::CancellationToken;
 
 use super::entered::{Entered, Standing, holds, inviter};
 use super::socket::{Incoming, Socket};
@@ -63,6 +64,11 @@ impl Places {
     }
 
     /// Waits until the socket must go for others' sake.
+    /// The words that a place must be given back, for whoever does not hold them.
+    pub fn words(&self) -> [CancellationToken; 2] {
+        [self.own.word(), self.connection.word()]
+    }
+
     async fn displaced(&self) {
         tokio::select! {
             () = self.own.displaced() => {}

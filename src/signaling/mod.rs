@@ -14,6 +14,7 @@ use axum::Extension;
 use axum::extract::{State, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use tokio_util::sync::CancellationToken;
 
 use crate::App;
 use crate::client::ClientAddress;
@@ -28,6 +29,11 @@ const MESSAGE_BYTES: usize = 64 * 1024;
 
 /// Proxies cut after 30 to 60 s of silence.
 const PING: Duration = Duration::from_secs(25);
+
+/// How long a page has for the closing handshake.
+const END: Duration = Duration::from_secs(1);
+/// The same where its place is needed: each is a file that the process may open.
+const HURRIED_END: Duration = Duration::from_millis(50);
 
 /// Errors before admission that a socket survives.
 const ERRORS: u32 = 10;
@@ -64,10 +70,13 @@ pub async fn upgrade(
 
 /// One page's socket from its first message to its end.
 async fn serve(app: Arc<App>, mut socket: Socket, address: std::net::IpAddr, places: Places) {
+    let displaced = places.words();
     let entered = entrance::Visitor::new(&app, &mut socket, address, places).enter().await;
     if let Some(entered) = entered {
         conversation::converse(entered, &mut socket).await;
     }
-    // A page that does not finish the closing handshake is not waited for.
-    let _ = tokio::time::timeout(Duration::from_secs(1), socket.drain()).await;
+    // A page that does not finish the closing handshake is not waited for, hardly at all where somebody else needs its place.
+    let is_needed = displaced.iter().any(CancellationToken::is_cancelled);
+    let patience = if is_needed { HURRIED_END } else { END };
+    let _ = tokio::time::timeout(patience, socket.drain()).await;
 }

@@ -77,7 +77,8 @@ async fn look_into(copy: &mut AnyConnection) -> Result<Copied, Damage> {
     let check: String =
         sqlx::query_scalar("PRAGMA integrity_check(1)").fetch_one(&mut *copy).await.map_err(judge)?;
     if check != "ok" {
-        return Err(Damage::Damaged(check));
+        // SQLite says it in several lines.
+        return Err(Damage::Damaged(check.split_whitespace().collect::<Vec<_>>().join(" ")));
     }
     let tables = "SELECT COUNT(*) FROM sqlite_schema WHERE name IN ('_sqlx_migrations', 'consultations', 'seats', 'codes')";
     let tables: i64 = sqlx::query_scalar(tables).fetch_one(&mut *copy).await.map_err(judge)?;

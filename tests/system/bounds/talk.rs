@@ -52,7 +52,7 @@ async fn a_guests_check_says_nothing_of_the_patients_and_no_device_tells_without
     let plan = practice.head.plan(&server, json!({ "startsAt": "2027-06-01T09:00" })).await;
     let path = format!("/consultations/{}", plan["consultation"]["id"].as_str().unwrap());
     let (_, guest) = practice.head.post(&server, &format!("{path}/seats"), json!({ "role": "guest" })).await;
-    let patient = plan["seats"].as_array().unwrap().iter().find(|seat| seat["role"] == "patient").unwrap();
+    let patient = &plan["codes"][0];
     let tell = async |code: &Value, verdict: &str| {
         let report = json!({ "code": code, "verdict": verdict, "camera": "ok", "microphone": "failed", "relay": "ok" });
         let request = server.http().request(Method::POST, server.url("/api/readiness")).json(&report);

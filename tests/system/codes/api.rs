@@ -184,7 +184,9 @@ async fn the_document_lists_exactly_the_routes() {
         })
         .collect();
     let mut expected = routes("/api/consultations", include_str!("../../../src/http.rs"), "fn api()");
-    expected.extend(routes("/api/practice", include_str!("../../../src/http.rs"), "fn desk()"));
+    for group in ["fn desk()", "fn keys()"] {
+        expected.extend(routes("/api/practice", include_str!("../../../src/http.rs"), group));
+    }
     expected.extend(["post /api/readiness/begin", "post /api/readiness"].map(str::to_owned));
     // The desk's socket is in docs/protocol.md: OpenAPI has no words for it.
     expected.remove("any /api/practice/live");

@@ -73,6 +73,14 @@ impl Page {
     }
 
     /// The same through a proxy that forwards this address.
+    pub async fn try_open_from(server: &Server, address: &str) -> Result<Self, tungstenite::Error> {
+        timeout(DEADLINE, handshake(server, request(server, &[("x-forwarded-for", address)])))
+            .await
+            .unwrap_or(Err(tungstenite::Error::ConnectionClosed))
+            .map(Self::on)
+    }
+
+    /// The same for a server that has room.
     pub async fn open_from(server: &Server, address: &str) -> Self {
         Self::connect(server, request(server, &[("x-forwarded-for", address)])).await
     }

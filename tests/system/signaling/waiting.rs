@@ -108,13 +108,21 @@ async fn whatever_a_waiting_patient_asks_for_beyond_its_name_is_unexpected() {
         patient.send(message).await;
         assert_eq!(patient.next().await, json!({ "type": "error", "error": "unexpected" }));
     }
+    doctor.expect("knockGone").await;
+    assert!(!doctor.has("description") && !doctor.has("candidate"));
+}
+
+#[tokio::test]
+async fn the_name_of_a_waiting_patient_goes_to_a_doctors_seat_alone() {
+    let server = Server::start().await;
+    let (_, mut doctor, mut patient) = doctor_and_waiting(&server).await;
+    let knock = doctor.expect("knock").await;
     let sealed = json!({ "key": patient.key, "iv": "AAECAwQFBgcICQoL", "data": "c2VhbGVk", "salted": false });
     patient.send(json!({ "type": "name", "to": 2, "sealed": sealed })).await;
     patient.expect_error("unknown-seat").await;
     patient.send(json!({ "type": "name", "to": 1, "sealed": sealed })).await;
     let name = doctor.expect("name").await;
     assert_eq!((&name["sealed"], &name["knock"]), (&sealed, &knock["knock"]));
-    assert!(!doctor.has("description") && !doctor.has("candidate"));
 }
 
 #[tokio::test]
