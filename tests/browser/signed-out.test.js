@@ -9,6 +9,7 @@ import { launch } from "./lib/browser.js";
 import { openDesk } from "./lib/desk.js";
 import { signOut } from "./lib/practice.js";
 import { Server } from "./lib/server.js";
+import { notItsTurn } from "./lib/turns.js";
 import { until } from "./lib/until.js";
 import { Visit, cleanUp, leaveAll } from "./lib/visit.js";
 
@@ -28,10 +29,12 @@ before(async () => {
 afterEach(() => leaveAll().finally(() => server.stop()));
 after(() => cleanUp());
 
-for (const kind of ["chromium", "firefox"]) {
+for (const [index, kind] of ["chromium", "firefox"].entries()) {
+  // Each test in the other browser tomorrow, and in each browser half of them today.
+  const skip = (/** @type {number} */ place) => notItsTurn((index + place) % 2, 2);
   describe(`in ${kind}`, () => {
     for (const isOffline of [false, true]) {
-      test(`nothing behind the sign-in page shows a patient, ${isOffline ? "without" : "with"} a network`, async () => {
+      test(`nothing behind the sign-in page shows a patient, ${isOffline ? "without" : "with"} a network`, { skip: skip(Number(isOffline)) }, async () => {
         const visit = await atTheDesk(browsers[kind]);
         await visit.click("nav a[href='/desk/practice.html']");
         await visit.onScreen("workplaces");
@@ -40,14 +43,20 @@ for (const kind of ["chromium", "firefox"]) {
         if (isOffline) await disconnect(visit);
         for (let step = 1; step <= BACK; step++) await back(visit, step, isOffline);
         if (isOffline) await reconnect(visit);
-        await visit.page.goto(`${server.origin}/desk/sign-in.html`);
-        await visit.onScreen("signIn");
+        // As somebody would who types the address: Firefox's driver does not lead out of its own page of the missing network.
+        await until("the sign-in page", async () => {
+          const shown = await visit.page.evaluate(() => document.body?.dataset.screen);
+          if (shown !== "signIn") await visit.page.evaluate((where) => location.replace(where), `${server.origin}/desk/sign-in.html`);
+          return shown === "signIn";
+        }, { every: 500 });
+        // That page's scripts are the browser's own.
+        visit.errors.length = 0;
         const shown = (await seen(visit)).filter(({ named }) => named);
         assert.deepEqual(shown, [], "in no moment");
       });
     }
 
-    test("a page that is left keeps neither names nor keys, and comes back while the session lives", async () => {
+    test("a page that is left keeps neither names nor keys, and comes back while the session lives", { skip: skip(0) }, async () => {
       const visit = await atTheDesk(browsers[kind]);
       await visit.click("nav a[href='/desk/practice.html']");
       await visit.onScreen("workplaces");
@@ -58,7 +67,7 @@ for (const kind of ["chromium", "firefox"]) {
       await visit.see("the name", (name) => document.body.textContent?.includes(name), NAME);
     });
 
-    test("every other tab is signed out, too: the list, a consultation, the sheet for paper", async () => {
+    test("every other tab is signed out, too: the list, a consultation, the sheet for paper", { skip: skip(1) }, async () => {
       const visit = await atTheDesk(browsers[kind]);
       const others = [];
       for (const path of ["/desk/", `/desk/${await visit.read(() => /** @type {any} */ (window).__consultation)}`]) others.push(await another(visit, path));
@@ -93,7 +102,7 @@ async function atTheDesk(browser) {
   server = await Server.start();
   const visit = await openDesk(server, browser);
   await visit.page.evaluateOnNewDocument(watch, [NAME, NOTE]);
-  await visit.page.reload();
+  await visit.reload();
   await visit.onScreen("list");
   await visit.read(() => void (location.hash = "#plan"));
   await visit.onScreen("plan");
