@@ -1,7 +1,7 @@
 /** Switches, choices and states of cameras and microphones, wherever they stand on the page. */
 
 import { all, clone, el, input, part, put } from "../shared/dom.js";
-import { isHeard } from "./words-of.js";
+import { isHeard, statusOf } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Words} Words */
@@ -29,8 +29,8 @@ export function drawDevices(state, words) {
     const soundOnly = state.quality === "sound" && media.camera === "on";
     own.toggleAttribute("data-dark", soundOnly || media.camera !== "on");
     put(part(own, "own"), words["call.you"]);
-    put(part(own, "nothing"), words[soundOnly ? "quality.sound" : `device.camera.${media.camera}`]);
-    for (const device of DEVICES) drawState(own, device, media[device], words);
+    put(part(own, "nothing"), words[soundOnly ? "quality.sound" : `device.camera.${statusOf(media, "camera")}`]);
+    for (const device of DEVICES) drawState(own, device, statusOf(media, device), words);
     drawState(own, "heard", isHeard(state) ? "on" : null, words);
   }
   for (const button of all("[data-do=device]")) {
@@ -38,7 +38,7 @@ export function drawDevices(state, words) {
     // On its way is on: a press before the browser has granted it switches it off.
     button.setAttribute("aria-checked", String(media[device] === "on" || media[device] === "asking"));
     put(button.querySelector(".word"), words[`device.${device}`]);
-    put(button.querySelector(".status"), words[`status.${media[device]}`]);
+    put(button.querySelector(".status"), words[`status.${statusOf(media, device)}`]);
   }
   for (const label of all("[data-choice]")) drawChoice(label, state, words);
   for (const radio of all(".quality input")) {

@@ -11,7 +11,7 @@ import { generateKeys, seal, unseal } from "../shared/seal.js";
 import { messages, Signaling } from "../shared/signaling.js";
 import { keepLanguage, language } from "../shared/tab.js";
 import { forget, fresh, load, save } from "./kept.js";
-import { AHEAD, CORNERS, initialState, reduce } from "./state.js";
+import { AHEAD, asksForWhom, CORNERS, initialState, reduce } from "./state.js";
 import * as view from "./view.js";
 
 /** @typedef {import("../shared/signaling.js").Message} Message */
@@ -369,7 +369,12 @@ const ON_ACTION = {
   join,
   rejoin,
   leave: () => goodbye(messages.leave(), state.screen === "room" ? "leftRoom" : "leftWaiting"),
-  hangUp: () => goodbye(farewell(), state.role === "doctor" ? "ended" : "left"),
+  hangUp() {
+    if (asksForWhom(state)) dispatch({ type: "panel", panel: "leave" });
+    else goodbye(farewell(), state.role === "doctor" ? "ended" : "left");
+  },
+  hangUpAlone: () => goodbye(messages.leave(), "left"),
+  endForAll: () => goodbye(messages.end(), "ended"),
   admit(action) {
     signaling.send(messages.admit(action.knock));
     dispatch(action);

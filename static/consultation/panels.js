@@ -5,7 +5,7 @@ import { all, el, keyed, part, put } from "../shared/dom.js";
 import { say } from "../shared/say.js";
 import { drawLinePanel } from "./line-panel.js";
 import { drawLock } from "./lock.js";
-import { isGroup, knockName, locked, who } from "./words-of.js";
+import { isGroup, isOwnDevice, knockName, locked, who } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Words} Words */
@@ -38,6 +38,7 @@ export function drawPanels(state, words) {
   const group = isGroup(state);
   el.arrange.hidden = group;
   el["ask-all"].hidden = !group || state.role !== "doctor";
+  drawRemoval(state, words);
   const peers = state.role === "doctor" ? Object.values(state.peers) : [];
   keyed(el.seats, peers, "seat", "seat", (section, peer) => {
     put(part(section, "name"), who(peer, words));
@@ -46,6 +47,14 @@ export function drawPanels(state, words) {
     ask.hidden = !group || peer.role === "doctor" || peer.microphone !== true;
     section.setAttribute("aria-label", who(peer, words));
   });
+}
+
+/** Who is asked about. @param {State} state @param {Words} words */
+function drawRemoval({ peers, about }, words) {
+  const peer = peers[about ?? 0];
+  if (!peer) return;
+  put(el["remove-who"], who(peer, words));
+  el["remove-yes"].dataset.seat = String(peer.seat);
 }
 
 /** @param {State} state @param {Words} words */
@@ -66,10 +75,10 @@ export function drawKnocks(state, words) {
     keyed(list, state.knocks, "knock", "knock", (item, knock) => {
       const minutes = Math.max(0, Math.floor((state.now - Date.parse(knock.since)) / 60000));
       const since = minutes === 0 ? words["room.since0"] : say(words, "room.since", { minutes: String(minutes) });
-      put(part(item, "name"), knockName(knock, words));
+      put(part(item, "name"), knockName(knock, state, words));
       put(part(item, "since"), since);
-      const other = knock.role === "doctor" ? "room.anotherDoctor" : "room.another";
-      put(part(item, "device"), (knock.device === "another" || knock.role === "doctor") && words[other]);
+      const own = isOwnDevice(knock, state);
+      put(part(item, "device"), (knock.device === "another" || own) && words[own ? "room.anotherDoctor" : "room.another"]);
       put(part(item, "locked"), locked(knock, words));
     });
   }

@@ -51,7 +51,8 @@ export function drawCall(state, words) {
   drawChip(peers, words);
   const broken = peers.find((peer) => peer.link !== "connected");
   put(el["call-link"], broken && linkOf(broken, state.now, words));
-  const offline = { down: "signaling.inCall", closed: "signaling.closed" }[String(state.signaling)];
+  const down = peers.some(({ link }) => link === "connected") ? "signaling.inCall" : "signaling.down";
+  const offline = { down, closed: "signaling.closed" }[String(state.signaling)];
   put(el["call-offline"], offline && words[offline]);
   const trouble = troubleOf(state, words);
   const hint = hintIn(state);

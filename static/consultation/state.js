@@ -4,7 +4,7 @@
  * (connections); `samples.js` has an example of every screen and every trouble.
  */
 
-import { verdictOf } from "./words-of.js";
+import { isGroup, verdictOf } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").PeerState} PeerState */
@@ -77,6 +77,7 @@ export function initialState() {
     admitted: {},
     peers: {},
     panel: "none",
+    about: null,
     swapped: false,
     corner: "end-top",
     end: null,
@@ -88,7 +89,23 @@ export function initialState() {
 /** @param {State} state @param {Action} action @returns {State} */
 export function reduce(state, action) {
   const step = STEPS[action.type];
-  return step ? step(state, action) : state;
+  return step ? withdrawQuestion(step(state, action)) : state;
+}
+
+/**
+ * A question whose ground is gone is asked no longer: whether somebody shall be removed who has left, or for whom to hang up
+ * where two are in the call.
+ * @param {State} state
+ * @returns {State}
+ */
+function withdrawQuestion(state) {
+  const moot = { remove: !state.peers[state.about ?? 0], leave: !asksForWhom(state) }[String(state.panel)];
+  return moot ? { ...state, panel: "none", about: null } : state;
+}
+
+/** Whether hanging up may be meant for oneself or for all: a doctor's, from three people on. @param {State} state */
+export function asksForWhom(state) {
+  return state.role === "doctor" && isGroup(state);
 }
 
 /** What the user, the browser and the page's own parts report. @type {Record<string, (state: State, action: Action) => State>} */
@@ -130,7 +147,7 @@ const STEPS = {
   lines: (state, { changes }) => changeLines(state, changes),
   set: (state, { change }) => ({ ...state, ...change }),
   named: (state, action) => nameSomebody(state, action),
-  panel: (state, { panel }) => ({ ...state, panel }),
+  panel: (state, { panel, seat }) => ({ ...state, panel, about: panel === "remove" ? seat : null }),
   swap: (state) => ({ ...state, swapped: !state.swapped }),
   corner: (state, { corner }) => ({ ...state, corner }),
   admit: (state, { knock }) => admit(state, knock),
@@ -474,7 +491,7 @@ function err(state, message) {
 /** @param {State} state @param {string} end @returns {State} */
 function finish(state, end) {
   const { notice: _, ...rest } = state;
-  return { ...rest, notice: null, screen: "end", end, peers: {}, knocks: [], panel: "none", joining: false, back: false, swapped: false, hand: false, hands: [], asked: false, pinned: null, speaker: null };
+  return { ...rest, notice: null, screen: "end", end, peers: {}, knocks: [], panel: "none", about: null, joining: false, back: false, swapped: false, hand: false, hands: [], asked: false, pinned: null, speaker: null };
 }
 
 /**

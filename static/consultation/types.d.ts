@@ -173,7 +173,9 @@ export interface State {
   /** Names of those this page let in, by seat. */
   admitted: Record<number, string | null>;
   peers: Record<number, PeerState>;
-  panel: "none" | "more" | "arrivals" | "lock" | "line" | "devices";
+  panel: "none" | "more" | "arrivals" | "lock" | "line" | "devices" | "remove" | "leave";
+  /** Whom the open question is about: the seat. */
+  about: number | null;
   /** The own picture is the large one. */
   swapped: boolean;
   /** Where the small picture lies, in the direction of writing. */

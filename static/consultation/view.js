@@ -97,7 +97,7 @@ const SCREENS = {
   },
   trial(state, words) {
     const asking = drawTest("trial", state, words);
-    put(el["trial-text"], words[asking ? "check.asking" : "check.text"]);
+    put(el["trial-text"], (asking || triesBoth(state)) && words[asking ? "check.asking" : "check.text"]);
     el.judge.setAttribute("aria-disabled", String(asking));
   },
   ready: drawReady,
@@ -121,7 +121,7 @@ const SCREENS = {
     const asking = drawTest("check", state, words);
     const text = asking ? "check.asking" : doctor ? "check.textDoctor" : "check.text";
     put(el["check-title"], words[doctor ? "check.titleDoctor" : "check.title"]);
-    const shown = asking || doctor || state.media.camera === "on";
+    const shown = asking || doctor || triesBoth(state);
     put(el["check-text"], shown && say(words, text, { when: when(state.startsAt, state, words) }));
     const next = doctor ? "check.toRoom" : "check.toWaiting";
     put(el.join, words[state.joining ? "check.joining" : next]);
@@ -153,7 +153,8 @@ const SCREENS = {
     el["end-else"].hidden = fromDesk;
     const open = !state.expiresAt || Date.parse(state.expiresAt) > state.now;
     el.rejoin.hidden = !open || ["revoked", "mismatch", "weak"].includes(String(state.end));
-    put(el.rejoin.hidden ? null : el.rejoin, words[state.role === "doctor" ? "end.rejoinRoom" : "end.rejoin"]);
+    const toRoom = state.role === "doctor" && state.end !== "left"; // the others may still be in the call
+    put(el.rejoin.hidden ? null : el.rejoin, words[toRoom ? "end.rejoinRoom" : "end.rejoin"]);
   },
 };
 
@@ -175,6 +176,11 @@ function drawTest(screen, state, words) {
   el[`${screen}-level`].hidden = media.microphone !== "on";
   put(el[`${screen}-level-hint`], state.hushed && media.microphone === "on" && words["check.levelHint"]);
   return asking;
+}
+
+/** Whether there is an own picture to look at and a bar that moves. @param {State} state */
+function triesBoth({ media }) {
+  return media.camera === "on" && media.microphone === "on";
 }
 
 /** @param {State} state @param {Words} words */

@@ -71,6 +71,17 @@ export function troubleOf(state, words) {
   return key && words[key];
 }
 
+/**
+ * How a device stands, as the end of a key: one that is there and cannot be used is not missing (R65).
+ * @param {State["media"]} media
+ * @param {"microphone" | "camera"} device
+ */
+export function statusOf(media, device) {
+  const trouble = media.trouble[device];
+  if (media[device] !== "missing" || !trouble || trouble === "none") return media[device];
+  return trouble === "in-use" ? "busy" : "locked";
+}
+
 /** Whether everybody's page says that our voice arrives. @param {State} state */
 export function isHeard({ media, peers }) {
   const partners = Object.values(peers).filter(({ link }) => link === "connected");
@@ -92,10 +103,15 @@ export function who(person, words) {
   return person.name || words[`role.${person.role}`];
 }
 
-/** @param {Knock} knock @param {Words} words */
-export function knockName(knock, words) {
-  if (knock.role === "doctor") return words["room.doctorDevice"];
+/** @param {Knock} knock @param {State} state @param {Words} words */
+export function knockName(knock, state, words) {
+  if (knock.role === "doctor") return words[isOwnDevice(knock, state) ? "room.doctorDevice" : "role.doctor"];
   return knock.name ?? words[knock.locked ? "room.noName" : "room.nameless"];
+}
+
+/** Another device with the code of this page's own seat. @param {Knock} knock @param {State} state */
+export function isOwnDevice({ role, seat }, state) {
+  return role === "doctor" && seat === state.seat;
 }
 
 /** @param {{ locked: "no-secret" | "mismatch" | null }} person @param {Words} words */

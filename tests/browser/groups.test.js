@@ -70,7 +70,8 @@ for (const { name: said, camera, seats } of GROUPS) {
     await disturb(group, "a dead network", patient, async () => void (await cutOff(browsers.two)));
     await disturb(group, "a removal", people[people.length - 1], async () => {
       await doctor.click("#more");
-      await doctor.click(`#panel-more [data-seat="${people.length}"] [data-do=remove]`);
+      await doctor.click(`#panel-more [data-seat="${people.length}"] [data-panel=remove]`);
+      await doctor.click("#remove-yes");
       await people[people.length - 1].says("#end-title", de["end.removed.title"]);
       people.pop();
     });

@@ -89,7 +89,8 @@ test("after “refuse” the page shows so, and its socket is gone even if it do
  */
 async function bySeat(doctor, act) {
   await doctor.click("#more");
-  await doctor.click(`#panel-more [data-do=${act}]`);
+  await doctor.click(`#panel-more ${act === "remove" ? "[data-panel=remove]" : "[data-do=sendBack]"}`);
+  if (act === "remove") await doctor.click("#remove-yes");
   return (await doctor.frames()).find(({ message }) => message.type === act)?.at ?? NaN;
 }
 

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { STATES } from "../../static/consultation/samples.js";
-import { hintIn, initialState, practiceOf, reduce } from "../../static/consultation/state.js";
-import { linkOf, verdictOf, when } from "../../static/consultation/words-of.js";
+import { asksForWhom, hintIn, initialState, practiceOf, reduce } from "../../static/consultation/state.js";
+import { knockName, linkOf, statusOf, verdictOf, when } from "../../static/consultation/words-of.js";
 import de from "../../static/shared/words/de.js";
 
 /** @typedef {import("../../static/consultation/types.js").State} State */
@@ -300,6 +300,43 @@ test("what_one_partner_does_leaves_the_others_as_they_were", () => {
   assert.deepEqual([gone.peers[2], gone.peers[4], gone.pinned, gone.speaker], [group.peers[2], group.peers[4], 2, 2]);
   const anew = hear(group, { ...patientPeer, seat: 3, role: "guest", incarnation: 2 });
   assert.deepEqual([anew.peers[2], anew.peers[4], Object.keys(anew.peers)], [group.peers[2], group.peers[4], ["2", "3", "4"]]);
+});
+
+test("a_doctor_is_asked_for_whom_to_hang_up_from_three_people_on_and_nobody_else_is", () => {
+  assert.equal(asksForWhom(groupOf("doctor", 1)), true);
+  assert.equal(asksForWhom(groupOf("patient", 2)), false);
+  assert.equal(asksForWhom(doctorInCall()), false);
+  const asked = walk(groupOf("doctor", 1), { type: "panel", panel: "leave" });
+  const three = hear(asked, { type: "gone", seat: 4, reason: "left" });
+  assert.equal(three.panel, "leave", "three are still in the call");
+  assert.equal(hear(three, { type: "gone", seat: 3, reason: "left" }).panel, "none", "for two there is nothing to ask");
+});
+
+test("the_question_whether_to_remove_somebody_is_about_one_seat_and_goes_with_it", () => {
+  const asked = walk(groupOf("doctor", 1), { type: "panel", panel: "remove", seat: 3 });
+  assert.deepEqual([asked.panel, asked.about], ["remove", 3]);
+  const other = hear(asked, { type: "gone", seat: 4, reason: "left" });
+  assert.deepEqual([other.panel, other.about], ["remove", 3]);
+  const gone = hear(other, { type: "gone", seat: 3, reason: "left" });
+  assert.deepEqual([gone.panel, gone.about], ["none", null]);
+  const missed = hear(asked, { ...welcome, role: "doctor", seat: 1, holders: [{ seat: 2, incarnation: 1 }] });
+  assert.equal(missed.panel, "none", "it left while the socket was lost");
+  assert.equal(walk(asked, { type: "panel", panel: "none" }).about, null);
+  assert.equal(hear(asked, { type: "ended" }).about, null);
+});
+
+test("a_device_that_is_locked_or_in_use_is_not_called_missing", () => {
+  /** @param {State["media"]["trouble"]["camera"]} camera */
+  const told = (camera) => statusOf({ ...initialState().media, camera: "missing", trouble: { microphone: null, camera } }, "camera");
+  assert.deepEqual([told("browser"), told("system"), told("in-use"), told("none"), told(null)], ["locked", "locked", "busy", "missing", "missing"]);
+  assert.equal(statusOf({ ...initialState().media, camera: "on", trouble: { microphone: null, camera: "browser" } }, "camera"), "on");
+});
+
+test("another_doctor_who_knocks_is_not_called_the_own_device", () => {
+  const state = groupOf("doctor", 1);
+  /** @type {(seat: number) => string} */
+  const named = (seat) => knockName({ knock: "k", seat, role: "doctor", since: times.startsAt, device: "first", name: null, locked: null }, state, de);
+  assert.deepEqual([named(1), named(3)], [de["room.doctorDevice"], de["role.doctor"]]);
 });
 
 test("the_samples_have_every_screen_and_distinct_names", () => {
