@@ -26,6 +26,16 @@ pub struct Provider {
     pub time_zone: String,
 }
 
+impl Provider {
+    /// Name and number as HTML, as far as there are any: no line stands for what nobody gave.
+    fn paragraph(&self, telephone: &str) -> String {
+        let name = self.name.as_deref().map(|name| encode_text(name).into_owned());
+        let phone = self.phone.as_deref().map(|phone| format!("{telephone}: {}", encode_text(phone)));
+        let lines: Vec<String> = name.into_iter().chain(phone).collect();
+        if lines.is_empty() { String::new() } else { format!("<p>{}</p>", lines.join("<br>")) }
+    }
+}
+
 /// As configured, or else the only practice of this server.
 pub async fn provider(app: &App) -> Provider {
     let Config { practice_name, practice_phone, time_zone, .. } = &app.config;
@@ -53,13 +63,13 @@ pub async fn page(State(app): State<Arc<App>>, Path(page): Path<String>) -> Resp
     };
     let provider = provider(&app).await;
     let name = provider.name.as_deref().unwrap_or("visavis");
-    let phone = provider.phone.as_deref().unwrap_or("–");
     let own = own_words(&app.config.data_dir.join("legal").join(format!("{page}.txt"))).await;
     let html = include_str!("legal/layout.html")
         .replace("{{title}}", title)
         .replace("{{body}}", body)
         .replace("{{name}}", &encode_text(name))
-        .replace("{{phone}}", &encode_text(phone))
+        .replace("{{provider}}", &provider.paragraph("Telefon"))
+        .replace("{{provider-en}}", &provider.paragraph("Telephone"))
         .replace("{{own}}", &paragraphs(&own));
     Html(html).into_response()
 }
@@ -81,4 +91,43 @@ async fn own_words(path: &FilePath) -> String {
 fn paragraphs(text: &str) -> String {
     let blocks = text.split("\n\n").map(str::trim).filter(|block| !block.is_empty());
     blocks.map(|block| format!("<p>{}</p>", encode_text(block).replace('\n', "<br>"))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn provider(name: Option<&str>, phone: Option<&str>) -> Provider {
+        Provider {
+            name: name.map(Into::into),
+            phone: phone.map(Into::into),
+            time_zone: "Europe/Berlin".into(),
+        }
+    }
+
+    #[test]
+    fn what_nobody_configured_is_not_said() {
+        assert_eq!(provider(None, None).paragraph("Telefon"), "");
+        assert_eq!(
+            provider(Some("Praxis <am> Markt"), None).paragraph("Telefon"),
+            "<p>Praxis &lt;am&gt; Markt</p>"
+        );
+        let both = provider(Some("Praxis am Markt"), Some("030 1234567")).paragraph("Telefon");
+        assert_eq!(both, "<p>Praxis am Markt<br>Telefon: 030 1234567</p>");
+    }
+
+    /// R65: the address stands where the operator writes it, and no page sends anybody to look for it elsewhere.
+    #[test]
+    fn no_page_promises_what_it_cannot_know() {
+        let pages = [
+            include_str!("legal/imprint.html"),
+            include_str!("legal/privacy.html"),
+            include_str!("legal/terms.html"),
+        ];
+        for page in pages {
+            for promise in ["Anschrift", "address on", "its address", "Nur die Praxis", "Only the practice"] {
+                assert!(!page.contains(promise), "{promise}");
+            }
+        }
+    }
 }

@@ -53,7 +53,7 @@ export default {
   "entry.nameHint": "So sehen ihn Ihre Patientinnen und Patienten.",
   "entry.nameMissing": "Bitte geben Sie den Namen Ihrer Praxis ein.",
   "entry.phone": "Telefon der Praxis",
-  "entry.optional": "Freiwillig. Patientinnen und Patienten sehen die Nummer, falls etwas nicht klappt.",
+  "entry.optional": "Freiwillig. Patientinnen und Patienten sehen die Nummer auf ihren Seiten und Einladungen.",
   "entry.timeZone": "Zeitzone",
   "entry.workplace": "Name dieses Arbeitsplatzes",
   "entry.workplaceHint": "Daran erkennen Sie ihn wieder, zum Beispiel „Empfang“ oder „Zimmer 2“.",

@@ -53,7 +53,7 @@ export default {
   "entry.nameHint": "As your patients see it.",
   "entry.nameMissing": "Please enter the name of your practice.",
   "entry.phone": "Telephone of the practice",
-  "entry.optional": "If you like. Patients see the number in case something does not work.",
+  "entry.optional": "If you like. Patients see the number on their pages and invitations.",
   "entry.timeZone": "Time zone",
   "entry.workplace": "Name of this workplace",
   "entry.workplaceHint": "By it you will know it again, for example “Reception” or “Room 2”.",

@@ -29,7 +29,7 @@ export default {
   "invite.forgotten": "Die Adresse wird nur dafür verwendet und dann vergessen.",
   "invite.means": "Was dieser Weg bedeutet",
   "invite.means.server": "Der Server sieht die Adresse, den Text und den Code.",
-  "invite.means.secret": "Der Link in dieser E-Mail trägt deshalb kein Geheimnis. Namen bleiben auch so versiegelt.",
+  "invite.means.secret": "Der Link in dieser E-Mail trägt deshalb kein Geheimnis. Namen sind auch so versiegelt, doch nicht gegen einen Server, der betrügt.",
   "invite.means.words": "Vergleichen Sie im Gespräch die vier Prüfwörter laut. Erst dann steht fest, dass niemand dazwischen sitzt.",
   "invite.means.else": "Mit „E-Mail schreiben“ erfährt der Server nichts. Das Vergleichen ist dann nicht nötig.",
   "invite.means.cancelled": "Der Server sieht die Adresse und den Text.",

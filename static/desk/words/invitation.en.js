@@ -29,7 +29,7 @@ export default {
   "invite.forgotten": "The address is used for this alone and then forgotten.",
   "invite.means": "What this way means",
   "invite.means.server": "The server sees the address, the text and the code.",
-  "invite.means.secret": "The link in this e-mail therefore carries no secret. Names stay sealed all the same.",
+  "invite.means.secret": "The link in this e-mail therefore carries no secret. Names are sealed all the same, but not against a server that cheats.",
   "invite.means.words": "Compare the four check words aloud in the call. Only then is it certain that nobody sits in between.",
   "invite.means.else": "With “Write an e-mail” the server learns nothing. There is no need to compare then.",
   "invite.means.cancelled": "The server sees the address and the text.",

@@ -196,7 +196,7 @@ export default {
   "detail.no": "Zurück",
   "detail.cancelled": "Der Termin ist abgesagt. Die Nachricht dazu ist fertig.",
   "detail.deleteTitle": "Termin löschen?",
-  "detail.deleteText": "Er verschwindet sofort und für alle, mitsamt Name und Codes. Das lässt sich nicht rückgängig machen.",
+  "detail.deleteText": "Er verschwindet sofort und für alle, mitsamt Name und Codes. In der Praxis lässt sich das nicht rückgängig machen.",
   "detail.deleteYes": "Endgültig löschen",
   "detail.deleted": "Der Termin ist gelöscht.",
   "detail.reissueTitle": "Neuen Code machen?",

@@ -196,7 +196,7 @@ export default {
   "detail.no": "Back",
   "detail.cancelled": "The appointment is cancelled. The message about it is ready.",
   "detail.deleteTitle": "Delete the appointment?",
-  "detail.deleteText": "It disappears at once and for all, with name and codes. This cannot be undone.",
+  "detail.deleteText": "It disappears at once and for all, with name and codes. In the practice this cannot be undone.",
   "detail.deleteYes": "Delete for good",
   "detail.deleted": "The appointment is deleted.",
   "detail.reissueTitle": "Make a new code?",
