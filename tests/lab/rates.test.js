@@ -21,17 +21,16 @@ import { lines } from "./lib/table.js";
 
 /**
  * kbit/s, percent of lost packets, how many percent of the sound may be invented, and whether the pages say whose line it
- * is; where it is not sure that they do, they still say nothing wrong. A plain run takes the last one, which no picture outlives.
+ * is; where it is not sure that they do, they still say nothing wrong.
  * @type {{ rate: number, loss?: number, invented: number, named?: boolean }[]}
  */
-const LADDER = [
+const STEPS = [
   { rate: 2000, invented: 3, named: false },
   { rate: 600, loss: 5, invented: 3, named: true },
   { rate: 300, invented: 3 },
   { rate: 150, loss: 5, invented: 3, named: true },
   { rate: 80, invented: 8, named: true },
 ];
-const STEPS = process.env.VISAVIS_LONG ? LADDER : LADDER.slice(-1);
 /** How sentences about the own line begin. */
 const OWN = "Ihre Leitung ";
 const SETTLING_MS = 12_000;
