@@ -135,16 +135,15 @@ fn listening(lines: &mut Lines<BufReader<ChildStdout>>, port: &str, ip: &str) ->
 fn built_example() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
-        // TARGET/PROFILE/deps/foreign-HASH
+        // TARGET/PROFILE/deps/foreign-HASH, where the profile `dev` lies in `debug`.
         let test = std::env::current_exe().unwrap();
-        let profile = test.ancestors().nth(2).expect("a test binary lies in its target directory");
+        let built = test.ancestors().nth(2).expect("a test binary lies in its target directory");
+        let profile = built.file_name().and_then(|name| name.to_str()).expect("as above");
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--quiet", "--workspace", "--example", "relay", "--target-dir"]);
-        build.arg(profile.parent().expect("as above")).current_dir(env!("CARGO_MANIFEST_DIR"));
-        if profile.ends_with("release") {
-            build.arg("--release");
-        }
+        build.arg(built.parent().expect("as above")).current_dir(env!("CARGO_MANIFEST_DIR"));
+        build.args(["--profile", if profile == "debug" { "dev" } else { profile }]);
         assert!(build.status().unwrap().success(), "the relay does not build");
-        profile.join("examples/relay")
+        built.join("examples/relay")
     })
 }
