@@ -209,8 +209,9 @@ export class Visit {
       if (!top || !(target.contains(top) || top.contains(target))) return null;
       const page = /** @type {any} */ (window);
       page.__hit = null;
-      addEventListener("pointerdown", ({ target: met }) => {
-        page.__hit = met instanceof Node && (target.contains(met) || met.contains(target));
+      // Pressed and let go on the same: what moves away in between was pressed by nobody.
+      addEventListener("click", ({ target: met }) => {
+        page.__hit = met instanceof Node && (target.contains(met) || met === top);
       }, { capture: true, once: true });
       return { x, y };
     }, selector);
