@@ -3,6 +3,7 @@
 
 mod backup;
 mod full_disk;
+mod killed;
 mod locked;
 mod one_key;
 mod one_server;
