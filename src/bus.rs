@@ -51,6 +51,8 @@ pub enum Event {
     Ended,
     /// The consultation was called off.
     Revoked,
+    /// One code was taken back, by its [`crate::keys::Keys::code_hash`]; who came with another stays.
+    CodeRevoked { hash: String },
 }
 
 /// Whom an event is for.

@@ -181,6 +181,7 @@ pub enum ErrorName {
     CodeEarly,
     CodeExpired,
     CodeRevoked,
+    CodeUsed,
     Crowded,
     Malformed,
     Unexpected,

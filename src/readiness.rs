@@ -155,7 +155,11 @@ async fn find(app: &App, address: IpAddr, typed: &str) -> Result<Found, Error> {
         }
     }
     let found = found.ok_or_else(unknown)?;
-    if found.consultation.revoked_at.is_some() || found.code_revoked_at.is_some() {
+    let code = &found.code;
+    if found.consultation.revoked_at.is_some()
+        || code.revoked_at.is_some()
+        || code.is_used_up(None, Utc::now())
+    {
         return Err(Error::Revoked);
     }
     if found.consultation.window.phase(Utc::now()) == Phase::Expired {

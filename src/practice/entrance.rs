@@ -20,6 +20,7 @@ use crate::error::{Error, Problem};
 use crate::fields::{Body, fold, line, opaque, phone, short, time_zone};
 use crate::keys::{new_id, random_128, token_hash};
 use crate::retention::RETENTION_DAYS;
+use crate::signaling::attendance;
 use crate::store::{Credentials, KeyFor, Practice, Workplace};
 
 /// Two names.
@@ -270,7 +271,7 @@ pub async fn rescue(
         by_recovery: Some(&body.by_recovery),
         must_change: false,
     };
-    app.store.replace_pair(&user.id, &credentials, &[]).await?;
+    attendance::bar(&app, app.store.replace_pair(&user.id, &credentials, &[], now).await?);
     let user = app.store.user(&user.practice, &user.id).await?.ok_or_else(unknown)?;
     Ok((StatusCode::CREATED, Json(begin(&app, &user, None, "rescue").await?)))
 }

@@ -1,6 +1,7 @@
 //! Seats and codes of a practice's consultation.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -18,7 +19,7 @@ use crate::error::{Error, Problem};
 use crate::fields::{At, Body};
 use crate::message::Departure;
 use crate::signaling::attendance;
-use crate::store::{NewSeat, Planned};
+use crate::store::{NewDoctorsCode, NewSeat, Planned};
 
 /// What opens the doctor's seat.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -27,7 +28,11 @@ pub struct DoctorsCode {
     code: String,
 }
 
-/// A fresh code for the doctor's seat, for a doctor who starts the consultation (R09).
+/// So long a page has to come with the code. Whoever takes longer over camera and microphone gets another from the page that started it.
+const USE_WITHIN: Duration = Duration::from_secs(10 * 60);
+
+/// A fresh code for the doctor's seat, for the doctor who starts the consultation (R09): good once, and for ten minutes, for the device that comes
+/// with it first. It ends with the session while nobody has used it, and with the doctor's right to it in any case.
 #[utoipa::path(post, path = "/api/practice/consultations/{id}/enter", security(("session" = [])), params(("id" = String, Path)), responses(
     (status = 201, description = "The code, shown this once", body = DoctorsCode),
     (status = 403, description = "Not a doctor, or not from here", body = Problem, content_type = "application/problem+json"),
@@ -45,7 +50,16 @@ pub async fn enter(
     }
     let planned = living(&app, &member, &id).await?;
     let code = AccessCode::random();
-    app.store.add_code(&planned.id, DOCTORS_SEAT, &app.keys.code_hash(&code.canonical())).await?;
+    let now = Utc::now();
+    let code_of = NewDoctorsCode {
+        consultation: &planned.id,
+        seat: DOCTORS_SEAT,
+        hash: &app.keys.code_hash(&code.canonical()),
+        user: &member.user.id,
+        session: &member.session.id,
+        use_by: (now + USE_WITHIN).timestamp_millis(),
+    };
+    app.store.add_doctors_code(&code_of, now.timestamp_millis()).await?;
     told(&app, &member, "entered", &id).await?;
     Ok((StatusCode::CREATED, Json(DoctorsCode { code: code.to_string() })))
 }

@@ -21,6 +21,7 @@ use crate::error::{Error, Problem};
 use crate::fields::{At, Body, moment, opaque, short};
 use crate::keys::new_id;
 use crate::limit::Origin;
+use crate::signaling::attendance;
 use crate::store::{Credentials, Holder, KeyFor, Rotation, User, Withdrawal};
 
 /// A user as colleagues see them.
@@ -129,7 +130,7 @@ pub struct NewRole {
     role: UserRole,
 }
 
-/// Change a user's role. The last admin stays one.
+/// Change a user's role. The last admin stays one; who is a doctor no more holds no seat.
 #[utoipa::path(patch, path = "/api/practice/users/{id}", request_body = NewRole, security(("session" = [])), params(("id" = String, Path)), responses(
     (status = 204, description = "Changed"),
     (status = 403, description = "Not an admin, or not from here", body = Problem, content_type = "application/problem+json"),
@@ -143,9 +144,12 @@ pub async fn change(
     Body(body): Body<NewRole>,
 ) -> Result<StatusCode, Error> {
     let user = find(&app, &member, &id).await?;
-    if !app.store.change_role(&member.practice.id, &id, body.role.as_str()).await? {
-        return Err(last_admin());
-    }
+    let now = Utc::now().timestamp_millis();
+    let ended = app
+        .store
+        .change_role(&member.practice.id, &id, (body.role.as_str(), body.role.consults()), now)
+        .await?;
+    attendance::bar(&app, ended.ok_or_else(last_admin)?);
     told(&app, &member, "role-changed", &user.short).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -171,7 +175,7 @@ pub struct Reset {
     keys: Vec<KeyFor>,
 }
 
-/// Give a user an initial password and a new pair. Their sessions and passkeys end.
+/// Give a user an initial password and a new pair. Their sessions, passkeys and doctors' codes end, and so does the seat that they hold in a call.
 #[utoipa::path(post, path = "/api/practice/users/{id}/reset", request_body = Reset, security(("session" = [])), params(("id" = String, Path)), responses(
     (status = 204, description = "Given"),
     (status = 403, description = "Not an admin, or not from here", body = Problem, content_type = "application/problem+json"),
@@ -187,7 +191,9 @@ pub async fn reset(
     let user = find(&app, &member, &id).await?;
     let pair = InitialPair::read(&app, &member, (body.secret, body.public_key, body.by_password), &body.keys)
         .await?;
-    app.store.replace_pair(&id, &pair.credentials(), &body.keys).await?;
+    let now = Utc::now().timestamp_millis();
+    let ended = app.store.replace_pair(&id, &pair.credentials(), &body.keys, now).await?;
+    attendance::bar(&app, ended);
     told(&app, &member, "user-reset", &user.short).await?;
     app.desk.tell_sessions(&member.practice.id);
     Ok(StatusCode::NO_CONTENT)
@@ -227,8 +233,9 @@ pub async fn withdraw(
 ) -> Result<StatusCode, Error> {
     let user = find(&app, &member, &id).await?;
     check_rotation(&rotation)?;
-    match app.store.withdraw(&member.practice.id, Holder::User, &id, &rotation).await? {
-        Withdrawal::Done => {}
+    let now = Utc::now().timestamp_millis();
+    match app.store.withdraw(&member.practice.id, Holder::User, &id, &rotation, now).await? {
+        Withdrawal::Done(ended) => attendance::bar(&app, ended),
         Withdrawal::LastAdmin => return Err(last_admin()),
         Withdrawal::OtherRecipients => return Err(recipients()),
     }

@@ -207,8 +207,9 @@ pub async fn withdraw(
         None => app.store.refuse_workplace(&member.practice.id, &id).await?,
         Some(rotation) => {
             check_rotation(rotation)?;
-            let done = app.store.withdraw(&member.practice.id, Holder::Workplace, &id, rotation).await?;
-            done == store::Withdrawal::Done
+            let now = Utc::now().timestamp_millis();
+            let done = app.store.withdraw(&member.practice.id, Holder::Workplace, &id, rotation, now).await?;
+            matches!(done, store::Withdrawal::Done(_))
         }
     };
     if !gone {

@@ -8,6 +8,7 @@ use chrono::Utc;
 use crate::App;
 use crate::bus::{Audience, Event};
 use crate::message::Departure;
+use crate::store::EndedCode;
 
 /// Ends one seat's stay. Its device may knock again, unless its code was revoked before.
 pub async fn dismiss(app: &App, consultation: &str, seat: u8, reason: Departure) -> Result<(), sqlx::Error> {
@@ -20,6 +21,20 @@ pub async fn dismiss(app: &App, consultation: &str, seat: u8, reason: Departure)
 pub fn depart(app: &App, consultation: &str, seat: u8, incarnation: i64, reason: Departure) {
     app.relay.end_seat(&app.keys.call_label(consultation), &seat.to_string());
     app.bus.tell(consultation, Audience::Everybody, Event::Gone { seat, incarnation, reason });
+}
+
+/// Doctors' codes were taken back, and the rows say so: whoever came with one is out, waiting or sitting (R11).
+pub fn bar(app: &App, ended: Vec<EndedCode>) {
+    for EndedCode { consultation, seat, hash, held } in ended {
+        if held {
+            app.relay.end_seat(&app.keys.call_label(&consultation), &seat.to_string());
+        }
+        app.bus.tell(&consultation, Audience::Everybody, Event::CodeRevoked { hash });
+        if held {
+            let gone = Event::Gone { seat, incarnation: i64::MAX, reason: Departure::Removed };
+            app.bus.tell(&consultation, Audience::Everybody, gone);
+        }
+    }
 }
 
 /// The doctor ends the consultation for all: only doctors come back without knocking.

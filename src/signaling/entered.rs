@@ -161,7 +161,7 @@ pub async fn inviter(app: &App, consultation: &Consultation) -> Result<Option<In
 /// Whether the token is the one of the device that was admitted to the seat.
 pub fn holds(found: &Found, token: &Secret) -> bool {
     let hash = token_hash(token.as_str());
-    let revoked = found.consultation.revoked_at.is_some() || found.code_revoked_at.is_some();
+    let revoked = found.consultation.revoked_at.is_some() || found.code.revoked_at.is_some();
     let seat = &found.seat;
     let known =
         [&seat.token_hash, &seat.previous_token_hash].into_iter().flatten().any(|stored| *stored == hash);

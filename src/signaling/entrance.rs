@@ -170,7 +170,7 @@ impl<'a> Visitor<'a> {
 
     /// The answer to `look`.
     async fn look(&mut self, typed: &str) -> Option<Result<ServerMessage, Complaint>> {
-        let found = match self.find(typed).await? {
+        let found = match self.find(typed, None).await? {
             Ok((found, _)) => found,
             Err(complaint) => return Some(Err(complaint)),
         };
@@ -179,7 +179,7 @@ impl<'a> Visitor<'a> {
             Err(cause) => return Some(Err(unavailable(&cause))),
         };
         let window = found.consultation.window;
-        Some(judge(&found, Utc::now()).map(|phase| ServerMessage::Seen {
+        Some(judge(&found, None, Utc::now()).map(|phase| ServerMessage::Seen {
             practice,
             role: found.seat.role,
             seat: found.seat.number,
@@ -192,7 +192,11 @@ impl<'a> Visitor<'a> {
 
     /// Finds the seat of a typed code. A wrong code costs its address time, a right one nothing. Either waits for its answer where the address guessed
     /// before, a minute at most; who has the right one cannot be displaced by strangers meanwhile (R14). One that is over or revoked is none.
-    async fn find(&mut self, typed: &str) -> Option<Result<(Found, String), Complaint>> {
+    async fn find(
+        &mut self,
+        typed: &str,
+        device: Option<&Secret>,
+    ) -> Option<Result<(Found, String), Complaint>> {
         let Ok(code) = AccessCode::parse(typed) else {
             return Some(Err(Complaint::from(ErrorName::CodeTypo)));
         };
@@ -201,7 +205,7 @@ impl<'a> Visitor<'a> {
         let found = self.app.store.find(&hash).await;
         if let Ok(Some(found)) = &found {
             self.app.guesses.forgive(self.address);
-            if judge(found, Utc::now()).is_ok() {
+            if judge(found, device, Utc::now()).is_ok() {
                 self.places.show(self.app, &hash);
             }
         }
@@ -250,11 +254,11 @@ impl<'a> Visitor<'a> {
                 Err(cause) => return Some(Err(unavailable(&cause))),
             }
         }
-        let (found, hash) = match self.find(typed).await? {
+        let (found, hash) = match self.find(typed, Some(&join.device)).await? {
             Ok(found) => found,
             Err(complaint) => return Some(Err(complaint)),
         };
-        match judge(&found, Utc::now()) {
+        match judge(&found, Some(&join.device), Utc::now()) {
             Ok(Phase::Early) => {
                 let opens_at = Some(rfc3339(found.consultation.window.opens_at));
                 Some(Err(Complaint { error: ErrorName::CodeEarly, opens_at, expires_at: None }))
@@ -273,10 +277,14 @@ async fn cut(app: &App, places: &Places) -> u16 {
     }
 }
 
-/// What a code without a token is worth at `now`: not expired, not revoked; early or open. The same for each seat.
-fn judge(found: &Found, now: DateTime<Utc>) -> Result<Phase, Complaint> {
-    if found.consultation.revoked_at.is_some() || found.code_revoked_at.is_some() {
+/// What a code without a token is worth at `now` to a device: not expired, not revoked, not another's; early or open. The same for each seat.
+fn judge(found: &Found, device: Option<&Secret>, now: DateTime<Utc>) -> Result<Phase, Complaint> {
+    if found.consultation.revoked_at.is_some() || found.code.revoked_at.is_some() {
         return Err(Complaint::from(ErrorName::CodeRevoked));
+    }
+    let label = device.map(|device| knock_label(&found.consultation.id, found.seat.number, device.as_str()));
+    if found.code.is_used_up(label.as_deref(), now) {
+        return Err(Complaint::from(ErrorName::CodeUsed));
     }
     let window = found.consultation.window;
     match window.phase(now) {
@@ -296,6 +304,14 @@ async fn settle(
     join: Join,
     resumes: bool,
 ) -> Result<Entered, Complaint> {
+    let knock = knock_label(&found.consultation.id, found.seat.number, join.device.as_str());
+    if !resumes && found.code.use_by.is_some() {
+        match app.store.use_code(&code_hash, &knock, Utc::now().timestamp_millis()).await {
+            Ok(true) => {}
+            Ok(false) => return Err(Complaint::from(ErrorName::CodeUsed)),
+            Err(cause) => return Err(unavailable(&cause)),
+        }
+    }
     let seats: Vec<_> = match app.store.seats(&found.consultation.id).await {
         Ok(seats) => seats.iter().map(|seat| (seat.number, seat.role)).collect(),
         Err(cause) => return Err(unavailable(&cause)),
@@ -305,7 +321,7 @@ async fn settle(
         app: Arc::clone(app),
         inviter,
         bus: app.bus.subscribe(&found.consultation.id, CAPACITY_PER_SEAT * seats.len().max(1)),
-        knock: knock_label(&found.consultation.id, found.seat.number, join.device.as_str()),
+        knock,
         seat: found.seat.number,
         role: found.seat.role,
         consultation: found.consultation,
@@ -341,7 +357,7 @@ mod tests {
         let Ok(code) = AccessCode::parse(typed) else { return "code-typo".to_owned() };
         match store.find(&code.canonical()).await.unwrap() {
             None => "code-unknown".to_owned(),
-            Some(found) => match judge(&found, now) {
+            Some(found) => match judge(&found, None, now) {
                 Ok(phase) => serde_json::to_value(phase).unwrap().as_str().unwrap().to_owned(),
                 Err(complaint) => serde_json::to_value(complaint.error).unwrap().as_str().unwrap().to_owned(),
             },

@@ -2,8 +2,9 @@
 
 use sqlx::FromRow;
 
-use super::Store;
+use super::codes::end_codes_of;
 use super::keys::{Holder, KeyFor, lock, write_keys};
+use super::{EndedCode, Store};
 
 /// A practice.
 #[derive(Debug, Clone, FromRow)]
@@ -190,13 +191,14 @@ impl Store {
         Ok(true)
     }
 
-    /// Gives a user another pair: a forgotten password. Sessions, passkeys and the old pair's keys are gone.
+    /// Gives a user another pair: a forgotten password. Sessions, passkeys, doctors' codes and the old pair's keys are gone.
     pub async fn replace_pair(
         &self,
         id: &str,
         credentials: &Credentials<'_>,
         keys: &[KeyFor],
-    ) -> Result<(), sqlx::Error> {
+        now: i64,
+    ) -> Result<Vec<EndedCode>, sqlx::Error> {
         let mut transaction = self.begin().await?;
         let sql = "UPDATE users SET password_hash = $1, recovery_hash = $2, public_key = $3, by_password = $4, by_recovery = $5, must_change = $6 \
              WHERE id = $7";
@@ -215,7 +217,9 @@ impl Store {
             sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id).execute(&mut *transaction).await?;
         }
         write_keys(&mut transaction, Holder::User, id, keys).await?;
-        transaction.commit().await
+        let ended = end_codes_of(&mut transaction, id, now).await?;
+        transaction.commit().await?;
+        Ok(ended)
     }
 
     /// Another password; the user's sessions but this one end.
@@ -257,8 +261,15 @@ impl Store {
             .map(drop)
     }
 
-    /// Another role; `false` where that would leave the practice without an admin.
-    pub async fn change_role(&self, practice: &str, id: &str, role: &str) -> Result<bool, sqlx::Error> {
+    /// Another role, and whether it takes part in consultations (R09): who does not any more loses their doctors' codes, which are told. `None`, and
+    /// nothing has happened, where it would leave the practice without an admin.
+    pub async fn change_role(
+        &self,
+        practice: &str,
+        id: &str,
+        (role, consults): (&str, bool),
+        now: i64,
+    ) -> Result<Option<Vec<EndedCode>>, sqlx::Error> {
         let mut transaction = self.begin().await?;
         lock(&mut transaction, practice).await?;
         let sql = "UPDATE users SET role = $1 WHERE id = $2 AND practice = $3 \
@@ -272,7 +283,11 @@ impl Store {
             .bind(id)
             .execute(&mut *transaction)
             .await?;
+        if done.rows_affected() == 0 {
+            return Ok(None);
+        }
+        let ended = if consults { Vec::new() } else { end_codes_of(&mut transaction, id, now).await? };
         transaction.commit().await?;
-        Ok(done.rows_affected() == 1)
+        Ok(Some(ended))
     }
 }

@@ -76,8 +76,30 @@ pub struct Found {
     pub consultation: Consultation,
     /// The seat it opens.
     pub seat: Seat,
-    /// When this code was replaced or called off.
-    pub code_revoked_at: Option<DateTime<Utc>>,
+    /// The code itself.
+    pub code: IssuedCode,
+}
+
+/// A code's row. One that *Start* made is good for minutes, until a device has come with it, and from then on for that device alone.
+#[derive(Debug, Clone)]
+pub struct IssuedCode {
+    /// When it was replaced or called off.
+    pub revoked_at: Option<DateTime<Utc>>,
+    /// Until when a device must have come with it; other codes have none.
+    pub use_by: Option<DateTime<Utc>>,
+    /// The label ([`crate::keys::knock_label`]) of the device that did.
+    pub used_by: Option<String>,
+}
+
+impl IssuedCode {
+    /// Whether it opens nothing any more for `device`, or for one that does not say which it is.
+    pub fn is_used_up(&self, device: Option<&str>, now: DateTime<Utc>) -> bool {
+        match (&self.used_by, self.use_by) {
+            (Some(label), _) => device != Some(label),
+            (None, Some(use_by)) => use_by <= now,
+            (None, None) => false,
+        }
+    }
 }
 
 /// How a device takes a seat; see [`Store::claim`].
@@ -147,14 +169,18 @@ impl Store {
     /// What a code leads to, revoked and expired ones included: the caller tells which.
     pub async fn find(&self, code_hash: &str) -> Result<Option<Found>, sqlx::Error> {
         let sql = format!(
-            "SELECT {CONSULTATION}, {SEAT}, k.revoked_at AS code_revoked_at FROM codes k \
+            "SELECT {CONSULTATION}, {SEAT}, k.revoked_at AS code_revoked_at, k.use_by, k.used_by FROM codes k \
              JOIN consultations c ON c.id = k.consultation \
              JOIN seats s ON s.consultation = k.consultation AND s.seat = k.seat WHERE k.hash = $1"
         );
         let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(code_hash).fetch_optional(&self.pool).await?;
         row.map(|row| {
-            let code_revoked_at = optional_moment(&row, "code_revoked_at")?;
-            Ok(Found { consultation: consultation(&row)?, seat: seat(&row)?, code_revoked_at })
+            let code = IssuedCode {
+                revoked_at: optional_moment(&row, "code_revoked_at")?,
+                use_by: optional_moment(&row, "use_by")?,
+                used_by: row.try_get("used_by")?,
+            };
+            Ok(Found { consultation: consultation(&row)?, seat: seat(&row)?, code })
         })
         .transpose()
     }
@@ -223,11 +249,11 @@ impl Store {
 
     /// Takes a seat for a device: one conditional UPDATE. `false` where somebody came between, the code was revoked or the window closed.
     pub async fn claim(&self, claim: &Claim<'_>) -> Result<bool, sqlx::Error> {
-        let sql = "UPDATE seats SET incarnation = $1, claim = $2, token_hash = $3, previous_token_hash = $4, \
-             admitted_at = CASE WHEN $5 = 1 THEN admitted_at ELSE $6 END \
-             WHERE consultation = $7 AND seat = $8 AND incarnation = $9 AND COALESCE(claim, '') = $10 AND COALESCE(token_hash, '') = $11 \
+        let sql = "UPDATE seats SET incarnation = $1, claim = $2, token_hash = $3, previous_token_hash = $4, code_hash = $5, \
+             admitted_at = CASE WHEN $6 = 1 THEN admitted_at ELSE $7 END \
+             WHERE consultation = $8 AND seat = $9 AND incarnation = $10 AND COALESCE(claim, '') = $11 AND COALESCE(token_hash, '') = $12 \
              AND EXISTS (SELECT 1 FROM consultations c JOIN codes k ON k.consultation = c.id \
-                         WHERE c.id = $12 AND c.revoked_at IS NULL AND ($13 = 1 OR c.expires_at > $14) AND k.hash = $15 AND k.revoked_at IS NULL)";
+                         WHERE c.id = $13 AND c.revoked_at IS NULL AND ($14 = 1 OR c.expires_at > $15) AND k.hash = $16 AND k.revoked_at IS NULL)";
         let resumes = i64::from(claim.resumes);
         let now = claim.now.timestamp_millis();
         let done = sqlx::query(sql)
@@ -235,6 +261,7 @@ impl Store {
             .bind(claim.claim)
             .bind(claim.token_hash)
             .bind(claim.previous_token_hash)
+            .bind(claim.code_hash)
             .bind(resumes)
             .bind(now)
             .bind(claim.consultation)

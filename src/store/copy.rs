@@ -6,7 +6,6 @@ use chrono::Utc;
 use sqlx::{AnyConnection, Connection, Executor};
 
 use super::{Failure, Store, file_url};
-use crate::access::Role;
 
 /// Why a file cannot take the database's place.
 #[derive(Debug, thiserror::Error)]
@@ -42,16 +41,13 @@ impl Store {
         copy.close().await
     }
 
-    /// Makes a database that was put back ready to be served: who was signed in is not any more, doctors' codes that *Start* made and nobody used are
-    /// dead, no page holds a seat, and the `restored` mark tells since when pages may meet older versions than they have seen.
+    /// Makes a database that was put back ready to be served: who was signed in is not any more (with that doctors' codes that nobody has used are
+    /// dead), no page holds a seat, and the `restored` mark tells since when pages may meet older versions than they have seen.
     pub async fn mark_restored(&self, now: i64) -> Result<(), sqlx::Error> {
         let mut transaction = self.begin().await?;
         for sql in ["DELETE FROM sessions", "DELETE FROM links", "UPDATE seats SET claim = NULL"] {
             sqlx::query(sql).execute(&mut *transaction).await?;
         }
-        let sql = "UPDATE codes SET revoked_at = $1 WHERE revoked_at IS NULL AND EXISTS (SELECT 1 FROM seats s JOIN consultations c ON c.id = s.consultation \
-             WHERE s.consultation = codes.consultation AND s.seat = codes.seat AND s.role = $2 AND s.incarnation = 0 AND c.practice IS NOT NULL)";
-        sqlx::query(sql).bind(now).bind(Role::Doctor.as_str()).execute(&mut *transaction).await?;
         let sql = "UPDATE server SET restored_at = $1, held_until = 0 WHERE one = 1";
         sqlx::query(sql).bind(now).execute(&mut *transaction).await?;
         transaction.commit().await

@@ -191,17 +191,6 @@ impl Store {
         Ok(gone)
     }
 
-    /// A further code for a seat; those before stay.
-    pub async fn add_code(&self, id: &str, seat: u8, code_hash: &str) -> Result<(), sqlx::Error> {
-        sqlx::query("INSERT INTO codes (hash, consultation, seat) VALUES ($1, $2, $3)")
-            .bind(code_hash)
-            .bind(id)
-            .bind(i64::from(seat))
-            .execute(&self.pool)
-            .await
-            .map(drop)
-    }
-
     /// Adds a seat under the lowest number that is free, where a seat without a code counts as free; `None` where all `most` are in use.
     pub async fn add_seat(&self, id: &str, seat: &NewSeat, most: i64) -> Result<Option<i64>, sqlx::Error> {
         let mut transaction = self.begin().await?;

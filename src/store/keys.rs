@@ -2,7 +2,8 @@
 
 use sqlx::{Any, FromRow, Transaction};
 
-use super::Store;
+use super::codes::end_codes_of;
+use super::{EndedCode, Store};
 
 /// The practice's key in one version, sealed for one holder.
 #[derive(Debug, Clone, FromRow, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
@@ -97,6 +98,7 @@ impl Store {
         holder: Holder,
         id: &str,
         rotation: &Rotation,
+        now: i64,
     ) -> Result<Withdrawal, sqlx::Error> {
         let mut transaction = self.begin().await?;
         let Some(version) = lock(&mut transaction, practice).await? else {
@@ -133,16 +135,20 @@ impl Store {
                 write_keys(&mut transaction, holder, id, &[key]).await?;
             }
         }
+        let ended = match holder {
+            Holder::User => end_codes_of(&mut transaction, id, now).await?,
+            Holder::Workplace => Vec::new(),
+        };
         transaction.commit().await?;
-        Ok(Withdrawal::Done)
+        Ok(Withdrawal::Done(ended))
     }
 }
 
 /// What became of a withdrawal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Withdrawal {
-    /// It is done.
-    Done,
+    /// It is done, and these doctors' codes have ended with it.
+    Done(Vec<EndedCode>),
     /// Nothing happened: nobody would keep people, workplaces and settings.
     LastAdmin,
     /// Nothing happened: the recipients are not exactly all who stay, or the version is not the next.

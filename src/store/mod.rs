@@ -1,8 +1,9 @@
 //! All SQL of the product, in words that SQLite and PostgreSQL both take: TEXT and BIGINT, `$1` parameters, every change one conditional
-//! statement or one transaction. [`consultations`] holds windows, codes and seats, [`desk`] a practice's plans, [`accounts`] its people, [`keys`] who holds its key, [`sessions`] who is in,
+//! statement or one transaction. [`consultations`] holds windows, codes and seats, [`codes`] those that *Start* makes, [`desk`] a practice's plans, [`accounts`] its people, [`keys`] who holds its key, [`sessions`] who is in,
 //! [`workplaces`] its browsers, [`records`] passkeys, API tokens and the audit trail.
 
 mod accounts;
+mod codes;
 mod consultations;
 mod copy;
 mod desk;
@@ -25,6 +26,7 @@ use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Row, Transaction};
 use tokio::sync::Mutex;
 
 pub use accounts::{Credentials, Practice, User};
+pub use codes::{EndedCode, NewDoctorsCode};
 pub use consultations::{Claim, Consultation, Found, NewPlan, NewSeat, Seat};
 pub use copy::{Copied, Damage, check_copy};
 pub use desk::{Change, Cursor, Planned, Which};

@@ -18,6 +18,7 @@ export function fresh() {
     name: "",
     role: null,
     stage: "waiting",
+    room: null,
     end: null,
     pairs: {},
     microphone: true,
@@ -40,4 +41,10 @@ export function save(kept) {
 
 export function forget() {
   tab.removeItem("visavis");
+}
+
+/** What a tab that the practice's page opened got of that page's storage: its session has no business here (R62), a former call neither. */
+export function forgetOpener() {
+  const opened = Object.keys(tab).filter((name) => name.startsWith("visavis") && name !== "visavis.language");
+  for (const name of opened) tab.removeItem(name);
 }

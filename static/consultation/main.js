@@ -8,9 +8,10 @@ import { format, fromFragment, fromInput, problem } from "../shared/code.js";
 import { Media } from "../shared/media.js";
 import { loudness, Sound } from "../shared/sound.js";
 import { generateKeys, seal, unseal } from "../shared/seal.js";
+import { askForCode, isRoom, letGo } from "../shared/room.js";
 import { messages, Signaling } from "../shared/signaling.js";
 import { keepLanguage, language } from "../shared/tab.js";
-import { forget, fresh, load, save } from "./kept.js";
+import { forget, forgetOpener, fresh, load, save } from "./kept.js";
 import { AHEAD, asksForWhom, CORNERS, initialState, reduce } from "./state.js";
 import * as view from "./view.js";
 
@@ -42,6 +43,8 @@ let certificates = /** @type {RTCCertificate[]} */ ([]);
 /** @type {Promise<void>} */
 let certificatesMade;
 let consultation = "";
+/** The code that the practice's page gave instead of one that was refused. */
+let renewed = "";
 /** Of this page in its seat; a page that never held it has none. */
 let incarnation = /** @type {number | undefined} */ (undefined);
 /** The set of partners; its modules come while the user is still busy with name and camera. */
@@ -86,8 +89,9 @@ function act(action) {
   if (action.type !== "gesture") draw(true);
 }
 
-/** A link, or a reload in the middle, or nothing: then the code is asked for. */
+/** *Start*, or a link, or a reload in the middle, or nothing: then the code is asked for. */
 function enter() {
+  if (isRoom()) return void enterRoom().catch(report);
   const link = fromFragment(location.hash);
   const saved = load();
   if (saved && (!link || link.code === saved.code)) {
@@ -96,12 +100,43 @@ function enter() {
     dispatch({ type: "quality", quality: kept.quality });
     dispatch({ type: "set", change: { shortcuts: kept.shortcuts } });
     if (kept.stage === "end") dispatch({ type: "ended", end: kept.end, role: kept.role });
+    else if (kept.stage === "ahead") look();
     else rejoin();
   } else if (link) {
     open(link);
   } else {
     dispatch({ type: "askCode" });
   }
+}
+
+/** The doctor's tab: its code comes from the page that opened it, and stands in no address. */
+async function enterRoom() {
+  forgetOpener();
+  history.replaceState(null, "", location.pathname);
+  const handed = await askForCode(null);
+  if (!handed) return dispatch({ type: "askCode" });
+  takeCode(handed);
+  look();
+}
+
+/** @param {import("../shared/room.js").Handed} handed */
+function takeCode({ consultation: room, code, secret }) {
+  kept = { ...kept, code, secret, room, stage: "ahead" };
+  save(kept);
+}
+
+/**
+ * A code of *Start* is good for some minutes and one device (R09). Whoever takes longer gets another from the page that opened this tab.
+ * @param {Message} message
+ */
+async function renewCode(message) {
+  const refused = kept.code;
+  const handed = await askForCode(kept.room);
+  if (kept.code !== refused || state.screen === "end") return;
+  if (!handed) return take(message);
+  takeCode(handed);
+  renewed = handed.code;
+  talk();
 }
 
 /** @param {{ code: string, secret: string | null }} link */
@@ -261,6 +296,13 @@ function onWake() {
 /** @param {Message} message */
 function onMessage(message) {
   if (state.screen === "end") return; // the last word is on its way
+  const isSpent = message.type === "error" && ["code-used", "code-revoked"].includes(message.error);
+  if (isSpent && kept.room !== null && kept.code !== renewed) renewCode(message).catch(report);
+  else take(message);
+}
+
+/** What the broker says. @param {Message} message */
+function take(message) {
   // Before drawing: every millisecond to the first picture counts.
   if (message.type === "welcome") useWelcome(message);
   if (message.type === "peer" && peers?.meet(message)) sendName(message.seat, message.key);
@@ -296,7 +338,7 @@ const ON_MESSAGE = {
   revoked: () => finish(),
   error(message) {
     if (["code", "problem", "early"].includes(state.screen)) greeting = () => messages.look(kept.code);
-    if (message.error === "code-revoked") forget();
+    if (["code-used", "code-revoked"].includes(message.error)) forget();
   },
 };
 
@@ -570,6 +612,7 @@ async function makeCertificates() {
 function keep(change) {
   Object.assign(kept, change, media.wanted());
   save(kept);
+  letGo();
   history.replaceState(null, "", location.pathname);
 }
 

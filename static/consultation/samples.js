@@ -163,7 +163,7 @@ const samples = [
   ["ready-telling", { ...checked({}), told: "telling" }],
   ["ready-told", { ...checked({}), told: "told" }],
   ["ready-not-told", { ...checked({}), told: "failed" }],
-  ...["code-expired", "code-revoked", "crowded", "too-many", "unavailable"].map(
+  ...["code-expired", "code-revoked", "code-used", "crowded", "too-many", "unavailable"].map(
     (problem) => /** @type {[string, Partial<State>]} */ ([`problem-${problem}`, { screen: "problem", problem }]),
   ),
   ["browser-in-app", { screen: "browser", problem: "in-app" }],

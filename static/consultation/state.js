@@ -477,7 +477,7 @@ function err(state, message) {
   const next = { ...times(state, message), joining: false };
   if (message.error === "code-early") return { ...next, screen: "early", back: false };
   if (CODE_FIELD.includes(message.error)) return { ...next, screen: "code", problem: message.error, back: false };
-  if (["code-expired", "code-revoked", "crowded"].includes(message.error)) {
+  if (["code-expired", "code-revoked", "code-used", "crowded"].includes(message.error)) {
     return { ...next, screen: "problem", problem: message.error, back: false };
   }
   if (["too-fast", "too-late", "too-many-errors"].includes(message.error)) {

@@ -198,7 +198,10 @@ export interface Kept {
   token: string | null;
   name: string;
   role: Role | null;
-  stage: "waiting" | "call" | "end";
+  /** `ahead`: *Start* handed the code over, and this device has not joined yet. */
+  stage: "ahead" | "waiting" | "call" | "end";
+  /** The consultation for which the practice's page that opened this tab gives another code. */
+  room: string | null;
   end: string | null;
   /** Of partners whose words were the same, by seat: what vouches for them after a reload. */
   pairs: Record<number, string>;

@@ -106,7 +106,7 @@ const SCREENS = {
     put(el["problem-title"], words[`problem.${state.problem}.title`]);
     put(el["problem-text"], say(words, `problem.${state.problem}.text`, { expires }));
     put(el["problem-next"], words[`problem.${state.problem}.next`]);
-    el["problem-retry"].hidden = state.problem === "code-expired" || state.problem === "code-revoked";
+    el["problem-retry"].hidden = ["code-expired", "code-revoked", "code-used"].includes(String(state.problem));
   },
   browser(state, words) {
     put(el["browser-text"], words[`browser.${state.problem}.text`]);

@@ -129,7 +129,7 @@ test("every_error_of_a_code_names_cause_and_next_step", () => {
     assert.deepEqual([state.screen, state.problem], ["code", error]);
     assert.ok(de[`problem.${error}`]);
   }
-  for (const error of ["code-expired", "code-revoked", "crowded"]) {
+  for (const error of ["code-expired", "code-revoked", "code-used", "crowded"]) {
     const state = hear(initialState(), { type: "error", error });
     assert.deepEqual([state.screen, state.problem], ["problem", error]);
     for (const part of ["title", "text", "next"]) assert.ok(de[`problem.${error}.${part}`]);

@@ -1,5 +1,6 @@
 //! The practice's API on the running binary: who gets in, who may do what, what is planned, what the desk hears, what goes by itself.
 
+mod doctors_code;
 mod entrance;
 mod live;
 mod people;

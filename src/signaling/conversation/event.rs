@@ -46,6 +46,9 @@ impl Conversation<'_> {
         }
         match (&envelope.event, self.me.standing) {
             (Event::Revoked, _) => self.farewell(&ServerMessage::Revoked {}).await,
+            (Event::CodeRevoked { hash }, _) if *hash == self.me.code_hash => {
+                self.farewell(&ServerMessage::Revoked {}).await
+            }
             (event, Standing::Waiting { .. }) => self.react_waiting(event).await,
             (event, Standing::Admitted { incarnation }) => self.react_admitted(incarnation, event).await,
         }

@@ -179,11 +179,10 @@ export class Book {
     this.#tell({ type: "gone", id });
   }
 
-  /** A fresh code of the doctor's seat. @param {string} id @returns {Promise<string>} the link into the call */
+  /** A fresh code of the doctor's seat, with the links' secret. @param {string} id @returns {Promise<import("../../shared/room.js").Handed>} */
   async enter(id) {
     const { code } = await call("POST", `consultations/${id}/enter`);
-    const secret = (await this.#known(id)).facts?.secret;
-    return `/#${code}${secret ? `.${secret}` : ""}`;
+    return { consultation: id, code, secret: (await this.#known(id)).facts?.secret ?? null };
   }
 
   // ---- what did not arrive ----

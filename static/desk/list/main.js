@@ -4,6 +4,7 @@
  * screen is open stands in the fragment, so that the browser's own way back works.
  */
 
+import { onAsked, ROOM } from "../../shared/room.js";
 import { Sound } from "../../shared/sound.js";
 import { leave, listenToDesk, token } from "../api.js";
 import { begin } from "../frame.js";
@@ -49,6 +50,8 @@ let missed = false;
 /** Until the first names are there. */
 let first = true;
 
+/** Codes for the tabs that *Start* has opened, until they have asked. @type {Map<Window, Promise<import("../../shared/room.js").Handed | null>>} */
+const rooms = new Map();
 /** Knocks that were heard. @type {Set<string>} */
 const heard = new Set();
 const sound = new Sound();
@@ -93,6 +96,7 @@ async function start() {
 function drop() {
   live.close();
   clearTimeout(keeping);
+  rooms.clear();
   book = null;
   state = initialState();
 }
@@ -125,12 +129,23 @@ const ON_ACTION = {
     const id = await on.now();
     go(`#consultation=${id}`, { fresh: true });
   }),
-  start: ({ id }) => under(`start ${id}`, async (on) => {
-    const link = await on.enter(id);
-    dispatch({ type: "entered", id, link });
-    keepEntered(state.entered);
-    window.open(link, "_blank", "noopener"); // and in no way tells whether it was allowed
-  }),
+  start({ id }) {
+    if (!book || state.busy) return;
+    // At the click, or the browser would not allow it; the code follows from window to window.
+    const tab = window.open(ROOM, "_blank");
+    under(`start ${id}`, async (on) => {
+      const made = tab && on.enter(id);
+      if (tab && made) rooms.set(tab, made.catch(() => null));
+      try {
+        await made;
+      } catch (problem) {
+        tab?.close();
+        throw problem;
+      }
+      dispatch({ type: "entered", id });
+      keepEntered(state.entered);
+    });
+  },
   submit,
   discard() {
     const { draft } = state;
@@ -286,6 +301,7 @@ function route() {
 
 function listen() {
   window.addEventListener("hashchange", route);
+  onAsked(handCode);
   live.addEventListener("message", (event) => hear(/** @type {CustomEvent} */ (event).detail));
   live.addEventListener("up", () => dispatch({ type: "live", live: "up" }));
   live.addEventListener("down", () => dispatch({ type: "live", live: "down" }));
@@ -303,6 +319,14 @@ function listen() {
   for (const gesture of ["pointerdown", "keydown"]) {
     document.addEventListener(gesture, () => void (state.sound && sound.hushed !== false && sound.wake()));
   }
+}
+
+/** To a tab that has just been opened, or whose doctor took longer over camera and name than a code is good for. @type {Parameters<typeof onAsked>[0]} */
+async function handCode(tab, consultation) {
+  const made = rooms.get(tab);
+  rooms.delete(tab);
+  if (made) return made;
+  return consultation && book ? book.enter(consultation).catch(() => null) : null;
 }
 
 /** What may have changed unheard is read anew; what could not be saved is tried again. */

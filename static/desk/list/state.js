@@ -166,9 +166,9 @@ const REACTIONS = {
   done: (state) => ({ ...state, busy: null }),
   failed: (state, { key, values = {} }) => ({ ...state, busy: null, problem: { key, values } }),
   notice: (state, { key, values = {} }) => ({ ...state, notice: { key, values } }),
-  entered(state, { id, link }) {
+  entered(state, { id }) {
     const entered = [id, ...state.entered.filter((other) => other !== id)].slice(0, ENTERED_MOST);
-    return { ...state, busy: null, entered, room: { id, link } };
+    return { ...state, busy: null, entered, room: id };
   },
 
   // ---- live (docs/protocol.md "Live") ----
@@ -187,7 +187,7 @@ const REACTIONS = {
   call(state, { consultation, seats }) {
     const { [consultation]: _, ...others } = state.calls;
     const calls = seats.length > 0 ? { ...others, [consultation]: seats } : others;
-    const arrived = state.room?.id === consultation && doctorIn({ ...state, calls }, consultation);
+    const arrived = state.room === consultation && doctorIn({ ...state, calls }, consultation);
     return { ...state, calls, room: arrived ? null : state.room };
   },
 };

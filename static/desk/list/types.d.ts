@@ -131,7 +131,7 @@ export interface State {
   /** What is under way. */
   busy: string | null;
   /** Where the call is, in case its tab did not open. */
-  room: { id: string; link: string } | null;
+  room: string | null;
   /** Consultations whose record did not reach the server yet. */
   unsaved: string[];
   notice: Sentence | null;

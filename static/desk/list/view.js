@@ -104,10 +104,10 @@ function drawNews(state, words) {
   put(el["live-down"], live === "down" && screen !== "opening" && screen !== "trouble" && words["list.live.down"]);
   el.unsaved.hidden = unsaved.length === 0;
   put(el["unsaved-text"], unsaved.length > 0 && say(words, unsaved.length === 1 ? "list.unsaved.one" : "list.unsaved.many", { count: String(unsaved.length) }));
-  const entry = entries.get(room?.id ?? "");
+  const entry = entries.get(room ?? "");
   el.room.hidden = !room;
   put(el["room-text"], room && (entry?.facts?.name ? say(words, "list.room", { name: entry.facts.name }) : words["list.roomNameless"]));
-  el["room-link"].setAttribute("href", room?.link ?? "");
+  el["room-again"].dataset.id = room ?? "";
   put(el.problem, screen !== "trouble" && problem && say(words, problem.key, problem.values));
   el.news.hidden = [...el.news.children].every((child) => /** @type {HTMLElement} */ (child).hidden);
 }

@@ -69,7 +69,7 @@ export default {
   "list.starting": "Wird geöffnet",
   "list.room": "Das Gespräch mit {name} öffnet sich in einem neuen Tab.",
   "list.roomNameless": "Das Gespräch öffnet sich in einem neuen Tab.",
-  "list.roomLink": "Kein neuer Tab? Hier öffnen",
+  "list.roomAgain": "Kein neuer Tab? Hier öffnen",
   "list.unsaved.one": "Die Angaben zu einem Termin sind noch nicht gespeichert. Sie gehen nicht verloren.",
   "list.unsaved.many": "Die Angaben zu {count} Terminen sind noch nicht gespeichert. Sie gehen nicht verloren.",
   "list.saveAgain": "Jetzt speichern",

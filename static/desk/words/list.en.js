@@ -69,7 +69,7 @@ export default {
   "list.starting": "Opening",
   "list.room": "The call with {name} opens in a new tab.",
   "list.roomNameless": "The call opens in a new tab.",
-  "list.roomLink": "No new tab? Open it here",
+  "list.roomAgain": "No new tab? Open it here",
   "list.unsaved.one": "What is known of one appointment is not saved yet. It is not lost.",
   "list.unsaved.many": "What is known of {count} appointments is not saved yet. It is not lost.",
   "list.saveAgain": "Save now",

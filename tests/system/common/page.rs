@@ -265,6 +265,11 @@ impl Page {
         }
     }
 
+    /// The device that was there before, with nothing of its page.
+    pub fn be(&mut self, place: &Place) {
+        self.device.clone_from(&place.device);
+    }
+
     /// Joins and waits: answers the `waiting`.
     pub async fn wait_at(&mut self, code: &str) -> Value {
         self.join(code).await;
@@ -282,7 +287,7 @@ impl Page {
 
     /// `join` of the same device after a reload: a new key, and no incarnation.
     pub async fn reload(&mut self, place: &Place) {
-        self.device.clone_from(&place.device);
+        self.be(place);
         let join = json!({
             "type": "join", "code": place.code, "device": place.device, "key": self.key, "token": place.token,
         });

@@ -167,7 +167,7 @@ async fn a_withdrawal_gives_all_who_stay_a_new_key_and_the_withdrawn_nothing() {
 }
 
 /// A withdrawal of this user for whoever else is in the lists now.
-async fn withdrawal(server: &Server, by: &Session, gone: &str, version: i64) -> (String, Value) {
+pub async fn withdrawal(server: &Server, by: &Session, gone: &str, version: i64) -> (String, Value) {
     let mut sealed = Vec::new();
     for list in ["/users", "/workplaces"] {
         let (_, rows) = by.get(server, list).await;

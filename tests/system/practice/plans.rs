@@ -31,7 +31,7 @@ async fn the_desk_is_told_all_codes_but_the_doctors_and_the_doctor_gets_one_by_s
         (practice.head.order(&server, &enter).await.1, practice.head.order(&server, &enter).await.1);
     assert_ne!(first["code"], second["code"]);
     let mut doctor = server.page().await;
-    doctor.enter(first["code"].as_str().unwrap()).await;
+    doctor.enter(second["code"].as_str().unwrap()).await;
     let mut patient = server.page().await;
     patient.wait_at(plan["codes"][0]["code"].as_str().unwrap()).await;
     doctor.admit_next().await;

@@ -7,8 +7,8 @@ use super::plans::on_disk;
 use crate::common::desk::{Practice, Session, sign_in};
 use crate::common::{Ending, Server};
 
-/// The server's clock so many days ahead, once it runs again.
-async fn live_through(server: &mut Server, days: u32) {
+/// The server's clock so far ahead (`10d`, `11m`), once it runs again.
+pub async fn live_through(server: &mut Server, time: &str) {
     let library = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"]
         .map(|directory| format!("{directory}/faketime/libfaketime.so.1"))
         .into_iter()
@@ -16,7 +16,7 @@ async fn live_through(server: &mut Server, days: u32) {
         .expect("libfaketime is installed");
     server.environment(&[
         ("LD_PRELOAD", &library),
-        ("FAKETIME", &format!("+{days}d")),
+        ("FAKETIME", &format!("+{time}")),
         ("DONT_FAKE_MONOTONIC", "1"),
     ]);
     server.restart(Ending::Terminate).await;
@@ -35,12 +35,12 @@ async fn consultations_and_trail_go_when_their_days_are_over_and_leave_nothing_o
     let of_operator = server.issue_now().await;
     let operators = format!("/api/consultations/{}", of_operator.id());
     // The window ends a day after the start; ten days follow.
-    live_through(&mut server, 10).await;
+    live_through(&mut server, "10d").await;
     let head = again(&server, workplace).await;
     let (_, past) = head.get(&server, "/consultations?past=true").await;
     assert_eq!(past["consultations"].as_array().unwrap().len(), 1, "not before its time");
     assert!(on_disk(&server, mark));
-    live_through(&mut server, 12).await;
+    live_through(&mut server, "12d").await;
     let head = again(&server, workplace).await;
     server.until("the deletion", async || (head.get(&server, &path).await.0 == 404).then_some(())).await;
     server.until("the last trace", async || (!on_disk(&server, mark)).then_some(())).await;
@@ -49,7 +49,7 @@ async fn consultations_and_trail_go_when_their_days_are_over_and_leave_nothing_o
         trail.as_array().unwrap().iter().map(|line| line["what"].as_str().unwrap()).collect();
     assert_eq!(told, ["sign-in", "sign-in"], "what was told eleven days ago is forgotten");
     assert_eq!(server.api(Method::GET, &operators, None).await.0, 200, "the operator's stay thirty days");
-    live_through(&mut server, 32).await;
+    live_through(&mut server, "32d").await;
     server
         .until("the deletion", async || {
             (server.api(Method::GET, &operators, None).await.0 == 404).then_some(())
