@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{Duration, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use crate::common::{Ending, Server, cli, refusal, success};
@@ -85,7 +86,9 @@ async fn a_local_time_that_the_clocks_skip_or_show_twice_is_explained() {
 async fn the_list_is_the_same_with_and_without_a_server_and_shows_no_code() {
     let mut server = Server::start().await;
     let mut codes = Vec::new();
-    for start in ["2026-01-01T10:00:00Z", "2030-01-01T10:00:00Z"] {
+    // Over, and not so long ago that it goes by itself.
+    let over = (Utc::now() - Duration::days(2)).to_rfc3339_opts(SecondsFormat::Secs, true);
+    for start in [over.as_str(), "2030-01-01T10:00:00Z"] {
         let issued = parse(&success(&server.cli(&["consultation", "new", "--start", start, "--json"]).await));
         codes.extend(issued["seats"].as_array().unwrap().iter().map(|seat| seat["code"].clone()));
         if start.starts_with("2030") {
