@@ -446,7 +446,7 @@ pub async fn delete(
     (status = 201, description = "The new code, shown this once", body = IssuedSeat),
     (status = 403, description = "The API token may only read", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such consultation or seat", body = Problem, content_type = "application/problem+json"),
-    (status = 409, description = "The consultation was revoked", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "The consultation was revoked, or the seat is the doctor's in one that was planned at the desk", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn reissue(
     State(app): State<Arc<App>>,
@@ -454,6 +454,11 @@ pub async fn reissue(
     At((id, seat)): At<(String, u8)>,
 ) -> Result<impl IntoResponse, Error> {
     caller.find(&app.store, &id).await?;
+    if let Some(practice) = caller.practice()
+        && app.store.is_doctors_of_desk(practice, &id, seat).await?
+    {
+        return Err(Error::Conflict("role", "A doctor gets a code by starting the consultation."));
+    }
     let issued = reissue_code(&app.store, &app.keys, &app.public_url, &id, seat).await?;
     attendance::dismiss(&app, &id, seat, Departure::Revoked).await?;
     caller.told(&app, "code-issued", &id).await?;

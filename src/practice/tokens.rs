@@ -46,6 +46,8 @@ pub struct TokenView {
     scope: String,
     created_at: String,
     used_at: Option<String>,
+    /// The short name of who made it: it ends when that user is withdrawn or is an admin no more. Nothing of a token of an earlier release.
+    made_by: Option<String>,
     /// Shown once, when it is made.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
@@ -58,6 +60,7 @@ fn view(token: ApiToken, secret: Option<String>) -> TokenView {
         scope: token.scope,
         created_at: moment(token.created_at),
         used_at: token.used_at.map(moment),
+        made_by: token.made_by,
         token: secret,
     }
 }
@@ -101,8 +104,9 @@ pub async fn create(
         scope: body.scope.as_str().to_owned(),
         created_at: Utc::now().timestamp_millis(),
         used_at: None,
+        made_by: Some(member.user.short.clone()),
     };
-    app.store.create_api_token(&token, &token_hash(&secret)).await?;
+    app.store.create_api_token(&member.user.id, &token, &token_hash(&secret)).await?;
     note(&app.store, &member.practice.id, &member.user.short, "token-made", &token.name).await;
     Ok((StatusCode::CREATED, Json(view(token, Some(secret)))))
 }

@@ -22,7 +22,7 @@ use crate::fields::{At, Body, moment, opaque, short};
 use crate::keys::new_id;
 use crate::limit::Origin;
 use crate::signaling::attendance;
-use crate::store::{Credentials, Holder, KeyFor, Rotation, User, Withdrawal};
+use crate::store::{self, Credentials, Ended, Holder, KeyFor, Rotation, User, Withdrawal};
 
 /// A user as colleagues see them.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -145,11 +145,10 @@ pub async fn change(
 ) -> Result<StatusCode, Error> {
     let user = find(&app, &member, &id).await?;
     let now = Utc::now().timestamp_millis();
-    let ended = app
-        .store
-        .change_role(&member.practice.id, &id, (body.role.as_str(), body.role.consults()), now)
-        .await?;
-    attendance::bar(&app, ended.ok_or_else(last_admin)?);
+    let role = body.role;
+    let role = store::NewRole { word: role.as_str(), consults: role.consults(), keeps: role.keeps() };
+    let ended = app.store.change_role(&member.practice.id, &id, &role, now).await?;
+    end(&app, &member, ended.ok_or_else(last_admin)?).await;
     told(&app, &member, "role-changed", &user.short).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -235,7 +234,7 @@ pub async fn withdraw(
     check_rotation(&rotation)?;
     let now = Utc::now().timestamp_millis();
     match app.store.withdraw(&member.practice.id, Holder::User, &id, &rotation, now).await? {
-        Withdrawal::Done(ended) => attendance::bar(&app, ended),
+        Withdrawal::Done(ended) => end(&app, &member, ended).await,
         Withdrawal::LastAdmin => return Err(last_admin()),
         Withdrawal::OtherRecipients => return Err(recipients()),
     }
@@ -285,6 +284,14 @@ impl InitialPair {
 
 async fn find(app: &App, member: &Member, id: &str) -> Result<User, Error> {
     app.store.user(&member.practice.id, id).await?.ok_or(Error::NotFound("user"))
+}
+
+/// Tells what has ended with a user's rights: pages are out, the trail names the programs that come in no more.
+async fn end(app: &App, member: &Member, ended: Ended) {
+    attendance::bar(app, ended.codes);
+    for token in ended.tokens {
+        note(&app.store, &member.practice.id, &member.user.short, "token-ended", &token).await;
+    }
 }
 
 async fn told(app: &App, member: &Member, what: &str, about: &str) -> Result<(), Error> {

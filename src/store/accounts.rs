@@ -2,9 +2,9 @@
 
 use sqlx::FromRow;
 
-use super::codes::end_codes_of;
+use super::codes::{end_codes_of, end_tokens_of};
 use super::keys::{Holder, KeyFor, lock, write_keys};
-use super::{EndedCode, Store};
+use super::{Ended, EndedCode, Store};
 
 /// A practice.
 #[derive(Debug, Clone, FromRow)]
@@ -73,6 +73,16 @@ pub struct Credentials<'a> {
 const PRACTICE: &str = "p.id, p.short, p.name, p.phone, p.time_zone, p.key_version, p.retention_days";
 pub(super) const USER: &str = "u.id, u.practice, u.short, u.role, u.password_hash, u.recovery_hash, u.public_key, u.by_password, u.by_recovery, \
      u.must_change, u.created_at, u.last_seen_at";
+/// What a user becomes.
+pub struct NewRole<'a> {
+    /// The word in the store.
+    pub word: &'a str,
+    /// Whether it takes part in consultations.
+    pub consults: bool,
+    /// Whether it keeps people, workplaces and settings.
+    pub keeps: bool,
+}
+
 impl Store {
     /// Whether any practice exists.
     pub async fn has_practice(&self) -> Result<bool, sqlx::Error> {
@@ -261,24 +271,24 @@ impl Store {
             .map(drop)
     }
 
-    /// Another role, and whether it takes part in consultations (R09): who does not any more loses their doctors' codes, which are told. `None`, and
-    /// nothing has happened, where it would leave the practice without an admin.
+    /// Another role. Who takes part in consultations no more (R09) loses their doctors' codes, who is an admin no more the API tokens that they made.
+    /// `None`, and nothing has happened, where it would leave the practice without an admin.
     pub async fn change_role(
         &self,
         practice: &str,
         id: &str,
-        (role, consults): (&str, bool),
+        role: &NewRole<'_>,
         now: i64,
-    ) -> Result<Option<Vec<EndedCode>>, sqlx::Error> {
+    ) -> Result<Option<Ended>, sqlx::Error> {
         let mut transaction = self.begin().await?;
         lock(&mut transaction, practice).await?;
         let sql = "UPDATE users SET role = $1 WHERE id = $2 AND practice = $3 \
              AND ($4 IN ('admin', 'head') OR EXISTS (SELECT 1 FROM users o WHERE o.practice = $5 AND o.role IN ('admin', 'head') AND o.id <> $6))";
         let done = sqlx::query(sql)
-            .bind(role)
+            .bind(role.word)
             .bind(id)
             .bind(practice)
-            .bind(role)
+            .bind(role.word)
             .bind(practice)
             .bind(id)
             .execute(&mut *transaction)
@@ -286,7 +296,13 @@ impl Store {
         if done.rows_affected() == 0 {
             return Ok(None);
         }
-        let ended = if consults { Vec::new() } else { end_codes_of(&mut transaction, id, now).await? };
+        let mut ended = Ended::default();
+        if !role.consults {
+            ended.codes = end_codes_of(&mut transaction, id, now).await?;
+        }
+        if !role.keeps {
+            ended.tokens = end_tokens_of(&mut transaction, id).await?;
+        }
         transaction.commit().await?;
         Ok(Some(ended))
     }

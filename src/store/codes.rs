@@ -1,4 +1,4 @@
-//! Doctors' codes: made by *Start*, good once and for minutes, and for nobody but whom they were made for (R09).
+//! Doctors' codes: made by *Start*, good once and for minutes, and for nobody but whom they were made for (R09). And what ends with a user's rights.
 
 use sqlx::any::AnyRow;
 use sqlx::{Any, Row, Transaction};
@@ -69,6 +69,24 @@ impl Store {
             .await?;
         Ok(done.rows_affected() == 1)
     }
+}
+
+/// What has ended with a user's rights, for whoever has to tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Doctors' codes.
+    pub codes: Vec<EndedCode>,
+    /// API tokens, by name.
+    pub tokens: Vec<String>,
+}
+
+/// Ends the API tokens that a user made, and names them.
+pub async fn end_tokens_of(
+    transaction: &mut Transaction<'_, Any>,
+    user: &str,
+) -> Result<Vec<String>, sqlx::Error> {
+    let sql = "DELETE FROM api_tokens WHERE user_id = $1 RETURNING name";
+    sqlx::query_scalar(sql).bind(user).fetch_all(&mut **transaction).await
 }
 
 /// Takes all codes of a user back, with the admission of each seat that is held by one. Within the transaction that ends the user's right to them.

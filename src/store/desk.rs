@@ -174,6 +174,15 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
+    /// Whether a seat is the doctor's in a consultation that somebody planned at the desk, so that only *Start* opens it (R09).
+    pub async fn is_doctors_of_desk(&self, practice: &str, id: &str, seat: u8) -> Result<bool, sqlx::Error> {
+        let sql = "SELECT c.id FROM consultations c JOIN seats s ON s.consultation = c.id \
+             WHERE c.practice = $1 AND c.id = $2 AND c.created_by IS NOT NULL AND s.seat = $3 AND s.role = 'doctor'";
+        let found =
+            sqlx::query(sql).bind(practice).bind(id).bind(i64::from(seat)).fetch_optional(&self.pool).await?;
+        Ok(found.is_some())
+    }
+
     /// Calendars must hear that it was called off.
     pub async fn raise_sequence(&self, id: &str) -> Result<(), sqlx::Error> {
         sqlx::query("UPDATE consultations SET sequence = sequence + 1, revision = revision + 1 WHERE id = $1")

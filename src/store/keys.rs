@@ -2,8 +2,8 @@
 
 use sqlx::{Any, FromRow, Transaction};
 
-use super::codes::end_codes_of;
-use super::{EndedCode, Store};
+use super::codes::{end_codes_of, end_tokens_of};
+use super::{Ended, Store};
 
 /// The practice's key in one version, sealed for one holder.
 #[derive(Debug, Clone, FromRow, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
@@ -136,8 +136,11 @@ impl Store {
             }
         }
         let ended = match holder {
-            Holder::User => end_codes_of(&mut transaction, id, now).await?,
-            Holder::Workplace => Vec::new(),
+            Holder::User => Ended {
+                codes: end_codes_of(&mut transaction, id, now).await?,
+                tokens: end_tokens_of(&mut transaction, id).await?,
+            },
+            Holder::Workplace => Ended::default(),
         };
         transaction.commit().await?;
         Ok(Withdrawal::Done(ended))
@@ -147,8 +150,8 @@ impl Store {
 /// What became of a withdrawal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Withdrawal {
-    /// It is done, and these doctors' codes have ended with it.
-    Done(Vec<EndedCode>),
+    /// It is done, and this has ended with it.
+    Done(Ended),
     /// Nothing happened: nobody would keep people, workplaces and settings.
     LastAdmin,
     /// Nothing happened: the recipients are not exactly all who stay, or the version is not the next.

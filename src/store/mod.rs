@@ -25,8 +25,8 @@ use sqlx::any::{AnyPoolOptions, AnyRow};
 use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Row, Transaction};
 use tokio::sync::Mutex;
 
-pub use accounts::{Credentials, Practice, User};
-pub use codes::{EndedCode, NewDoctorsCode};
+pub use accounts::{Credentials, NewRole, Practice, User};
+pub use codes::{Ended, EndedCode, NewDoctorsCode};
 pub use consultations::{Claim, Consultation, Found, NewPlan, NewSeat, Seat};
 pub use copy::{Copied, Damage, check_copy};
 pub use desk::{Change, Cursor, Planned, Which};

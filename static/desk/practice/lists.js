@@ -4,7 +4,7 @@ import { all, el, keyed, part, put } from "../../shared/dom.js";
 import { say } from "../../shared/say.js";
 import { keeps } from "../roles.js";
 import { isOther, lacks } from "./state.js";
-import { auditSentence, moment, personFacts, sessionFacts, useFacts, workplaceFacts } from "./words-of.js";
+import { auditSentence, moment, personFacts, sessionFacts, tokenFacts, useFacts, workplaceFacts } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Words} Words */
@@ -18,7 +18,7 @@ export function drawLists(state, words) {
   keyed(el.tokens, state.tokens, "id", "token", (child, token) => {
     nameOf(child, token.name);
     put(part(child, "scope"), words[`software.${token.scope}`]);
-    put(part(child, "facts"), useFacts(token, state, words));
+    put(part(child, "facts"), tokenFacts(token, state, words));
   });
   el["audit-none"].hidden = state.audit.length > 0;
   el["audit-more"].hidden = !state.auditMore;

@@ -163,7 +163,7 @@ async function load() {
     call("GET", "workplaces"),
     own ? call("GET", "sessions") : state.sessions,
     own ? call("GET", "passkeys") : state.passkeys,
-    admin && state.section === "software" ? call("GET", "tokens") : state.tokens,
+    admin && ["software", "people"].includes(state.section) ? call("GET", "tokens") : state.tokens,
   ]);
   await recogniseRows(/** @type {Session} */ (session), { users, workplaces });
   dispatch({ type: "loaded", users, workplaces, sessions, passkeys: keys, tokens });

@@ -42,8 +42,8 @@ const base = {
   ],
   passkeys: [{ id: "k1", name: "Laptop am Empfang", createdAt: at, usedAt: null }],
   tokens: [
-    { id: "t1", name: "Praxisprogramm", scope: "plan", createdAt: at, usedAt: at },
-    { id: "t2", name: "Anzeige im Flur", scope: "read", createdAt: at, usedAt: null },
+    { id: "t1", name: "Praxisprogramm", scope: "plan", createdAt: at, usedAt: at, madeBy: "dr.yilmaz" },
+    { id: "t2", name: "Anzeige im Flur", scope: "read", createdAt: at, usedAt: null, madeBy: null },
   ],
 };
 
@@ -51,7 +51,7 @@ const base = {
 const WHAT = [
   "sign-in", "sign-in-passkey", "recovery", "sign-out", "set-up", "rescue", "rescue-link", "session-ended", "password-changed", "recovery-changed",
   "passkey-added", "passkey-removed", "workplace-asked", "workplace-released", "workplace-renamed", "workplace-withdrawn", "user-added",
-  "role-changed", "user-reset", "keys-given", "user-withdrawn", "token-made", "token-withdrawn", "settings-changed", "exported", "restored",
+  "role-changed", "user-reset", "keys-given", "user-withdrawn", "token-made", "token-withdrawn", "token-ended", "settings-changed", "exported", "restored",
   "consultation-created", "consultation-moved", "consultation-cancelled", "consultation-deleted", "entered", "code-issued", "code-revoked",
   "mail-sent", "something-new",
 ];

@@ -60,6 +60,8 @@ export interface Passkey {
 }
 
 export interface Token {
+  /** Who made it, as far as that is known. */
+  madeBy: string | null;
   id: string;
   name: string;
   scope: "plan" | "read";

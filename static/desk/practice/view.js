@@ -10,7 +10,7 @@ import { drawFrame } from "../frame.js";
 import { keeps } from "../roles.js";
 import { drawCheckWords, drawLists } from "./lists.js";
 import { sectionsFor } from "./state.js";
-import { otherNames, stayingNames } from "./words-of.js";
+import { endingTokens, otherNames, stayingNames } from "./words-of.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Action} Action */
@@ -95,6 +95,7 @@ function drawDialog(state, words) {
     for (const shown of all("[data-part=secret]", element)) put(shown, dialog.secret);
     for (const place of all("[data-part=staying]", element)) put(place, stayingNames(dialog.holders, words));
     for (const place of all("[data-part=others]", element)) put(place, otherNames(dialog.holders, state, words));
+    for (const place of all("[data-part=tokens]", element)) put(place, endingTokens(place.dataset.key ?? "", dialog.name, state, words));
     for (const place of all("[data-part=words]", element)) drawCheckWords(place, state, dialog.holders.workplaces[0]?.publicKey);
     for (const place of all("[data-part=here]", element)) place.hidden = dialog.id !== state.session?.workplace?.id;
     const { practice, user } = state.session ?? {};

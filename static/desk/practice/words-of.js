@@ -34,6 +34,24 @@ export function useFacts({ createdAt, usedAt }, state, words) {
   return `${since}, ${usedAt ? say(words, "practice.seen", { when: moment(usedAt, state, words) }) : words["practice.unused"]}`;
 }
 
+/** @param {import("./types.js").Token} token @param {State} state @param {Words} words */
+export function tokenFacts(token, state, words) {
+  const facts = useFacts(token, state, words);
+  return token.madeBy ? `${say(words, "software.madeBy", { who: token.madeBy })}, ${facts}` : facts;
+}
+
+/**
+ * The programs that come in no more without this person; nothing where there are none.
+ * @param {string} key  of the sentence
+ * @param {string} short
+ * @param {State} state
+ * @param {Words} words
+ */
+export function endingTokens(key, short, { tokens }, words) {
+  const names = tokens.filter(({ madeBy }) => madeBy === short).map(({ name }) => name);
+  return names.length > 0 && say(words, key, { name: short, names: listOf(names, words) });
+}
+
 /** @param {import("./types.js").OpenSession} session @param {State} state @param {Words} words */
 export function sessionFacts({ workplace, seenAt, expiresAt }, state, words) {
   const seen = say(words, "practice.seen", { when: moment(seenAt, state, words) });
