@@ -7,6 +7,9 @@ use chrono_tz::Tz;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+/// Seats of a consultation, at most: a therapy group of eight and the therapist.
+pub const SEATS: u8 = 9;
+
 /// Crockford's base 32: no I, L, O, U.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// Random symbols of a code: 11 x 5 = 55 bits.

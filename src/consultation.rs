@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::App;
-use crate::access::{AccessCode, LocalTime, Paths, Phase, Role, Window, parse_start};
+use crate::access::{AccessCode, LocalTime, Paths, Phase, Role, SEATS, Window, parse_start};
 use crate::audit::note;
 use crate::config::Config;
 use crate::error::{Error, Problem};
@@ -22,8 +22,6 @@ use crate::practice::live::Changed;
 use crate::signaling::attendance;
 use crate::store::{ApiToken, Consultation, NewPlan, NewSeat, Seat, Store};
 
-/// Seats of a consultation, at most: a therapy group of eight and the therapist.
-pub const SEATS: usize = 9;
 /// Minutes that a consultation may be planned for.
 pub const DURATION: std::ops::RangeInclusive<i64> = 5..=480;
 /// Minutes, where nobody says otherwise.
@@ -211,7 +209,10 @@ impl<'a> Planner<'a> {
         let roles = plan.seats.as_deref().unwrap_or(&[Role::Doctor, Role::Patient]);
         let only_one_doctor =
             self.created_by.is_none() || !roles[1.min(roles.len())..].contains(&Role::Doctor);
-        if !(2..=SEATS).contains(&roles.len()) || roles.first() != Some(&Role::Doctor) || !only_one_doctor {
+        if !(2..=SEATS.into()).contains(&roles.len())
+            || roles.first() != Some(&Role::Doctor)
+            || !only_one_doctor
+        {
             return Err(Error::Invalid(format!("seats: two to {SEATS} roles, a doctor's first.")));
         }
         let duration_minutes = plan.duration_minutes.unwrap_or(USUAL_MINUTES);

@@ -17,7 +17,7 @@ use crate::consultation::Caller;
 use crate::error::Error;
 use crate::keys::token_hash;
 use crate::practice::tokens::Scope;
-use crate::practice::{data, entrance, live, me, passkeys, plan, seats, tokens, users, workplaces};
+use crate::practice::{data, entrance, export, live, me, passkeys, plan, seats, tokens, users, workplaces};
 use crate::{assets, backup, consultation, health, legal, openapi, operator, readiness, signaling};
 
 /// The largest body of the desk.
@@ -112,7 +112,7 @@ fn desk() -> Router<Arc<App>> {
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{id}", delete(tokens::remove))
         .route("/audit", get(data::audit))
-        .route("/export", get(data::export))
+        .route("/export", get(export::export))
         .route("/delete", post(data::delete))
         .route("/", patch(data::change))
         .fallback(|| async { Error::NoPath })

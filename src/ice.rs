@@ -17,9 +17,9 @@ pub struct IceServer {
     pub credential: String,
 }
 
-/// What the seat's page hands to its `RTCPeerConnection`s.
-pub fn servers(app: &App, consultation: &str, seat: u8) -> Vec<IceServer> {
-    let credential = app.relay.mint(&app.keys.call_label(consultation), &seat.to_string());
+/// What the seat's page hands to its `RTCPeerConnection`s. `call` is the label of what it is for.
+pub fn servers(app: &App, call: &str, seat: u8) -> Vec<IceServer> {
+    let credential = app.relay.mint(call, &seat.to_string());
     vec![IceServer {
         urls: app.relay_urls.clone(),
         username: credential.username,

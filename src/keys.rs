@@ -58,6 +58,12 @@ impl Keys {
         URL_SAFE_NO_PAD.encode(&self.derive("call label", consultation.as_bytes())[..9])
     }
 
+    /// The same for the check of a seat's device before the appointment: a name of its own, so that its credential reaches nobody in the
+    /// consultation (R07).
+    pub fn check_label(&self, consultation: &str, seat: u8) -> String {
+        self.call_label(&format!("check {consultation} {seat}"))
+    }
+
     /// The shared secret of the TURN credentials.
     pub fn relay_secret(&self) -> [u8; 32] {
         self.derive("relay secret", b"")

@@ -71,6 +71,8 @@ pub struct App {
     /// Connections, by address.
     pub(crate) connections: Arc<limit::Places>,
     pub(crate) room: listener::room::Room,
+    /// Checks before appointments.
+    pub(crate) checks: readiness::Checks,
     /// What `/readyz` tells.
     pub(crate) health: health::Health,
     /// The practice's side.
@@ -116,6 +118,7 @@ pub(crate) fn app(
         looking: limit::Places::new(limit::LOOKING),
         connections: limit::Places::new(room.bounds),
         room,
+        checks: readiness::Checks::default(),
         health: health::Health::default(),
         stop: CancellationToken::new(),
         sockets: TaskTracker::new(),

@@ -10,7 +10,7 @@ use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
 
 use crate::assets::Asset;
 use crate::error::Problem;
-use crate::practice::{data, entrance, me, passkeys, plan, seats, tokens, users, workplaces};
+use crate::practice::{data, entrance, export, me, passkeys, plan, seats, tokens, users, workplaces};
 use crate::{consultation, readiness};
 
 #[derive(OpenApi)]
@@ -32,7 +32,7 @@ use crate::{consultation, readiness};
         plan::list, plan::create, plan::show, plan::change, plan::delete, plan::cancel, plan::mail,
         seats::enter, seats::add, seats::remove, seats::reissue,
         tokens::list, tokens::create, tokens::remove,
-        data::audit, data::export, data::delete, data::change,
+        data::audit, export::export, data::delete, data::change,
     ),
     components(schemas(Problem)),
     modifiers(&Tokens, &Names, &Everywhere)

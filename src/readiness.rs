@@ -1,9 +1,10 @@
 //! The check before the appointment: a patient's page tries camera, microphone and one relayed loop, and tells the practice with consent how it went.
 //! No content, no address, no name of a device (R30).
 
+use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
@@ -100,9 +101,69 @@ pub async fn begin(
     Body(body): Body<Code>,
 ) -> Result<Json<Loop>, Error> {
     let found = find(&app, address, &body.code).await?;
-    // A label of its own: the credential reaches nobody in the consultation (R07).
-    let label = format!("check {} {}", found.consultation.id, found.seat.number);
-    Ok(Json(Loop { ice_servers: ice::servers(&app, &label, found.seat.number) }))
+    let label = app.keys.check_label(&found.consultation.id, found.seat.number);
+    let number = app.checks.begin(&label);
+    let ice_servers = ice::servers(&app, &label, found.seat.number);
+    end_in_time(&app, &label, number);
+    // Called off meanwhile: what that has barred was minted before, and this was minted after.
+    let now = seat_of(&app, &body.code).await?;
+    if now.is_none_or(|found| is_over(&found)) {
+        app.relay.end_call(&label);
+        return Err(Error::Revoked);
+    }
+    Ok(Json(Loop { ice_servers }))
+}
+
+/// A check takes seconds. After this its allocations end, whatever its page does.
+const CHECK: Duration = Duration::from_secs(120);
+
+fn end_in_time(app: &Arc<App>, label: &str, number: u64) {
+    let (app, label) = (Arc::clone(app), label.to_owned());
+    tokio::spawn(async move {
+        tokio::select! {
+            () = tokio::time::sleep(CHECK) => {}
+            () = app.stop.cancelled() => return,
+        }
+        if app.checks.is_last(&label, number) {
+            app.relay.end_call(&label);
+        }
+    });
+}
+
+/// The last check of each seat, by its label at the relay.
+#[derive(Default)]
+pub struct Checks(Mutex<HashMap<String, u64>>);
+
+impl Checks {
+    /// Another check of a seat begins; gives its number.
+    pub fn begin(&self, label: &str) -> u64 {
+        let mut checks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = checks.entry(label.to_owned()).or_default();
+        *number += 1;
+        *number
+    }
+
+    /// Whether no other check of the seat has begun since; then it is forgotten.
+    pub fn is_last(&self, label: &str, number: u64) -> bool {
+        let mut checks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_last = checks.get(label) == Some(&number);
+        if is_last {
+            checks.remove(label);
+        }
+        is_last
+    }
+}
+
+/// Whether a code has been called off.
+fn is_over(found: &Found) -> bool {
+    found.consultation.revoked_at.is_some()
+        || found.code.revoked_at.is_some()
+        || found.code.is_used_up(None, Utc::now())
+}
+
+async fn seat_of(app: &App, typed: &str) -> Result<Option<Found>, Error> {
+    let Ok(code) = AccessCode::parse(typed) else { return Ok(None) };
+    Ok(app.store.find(&app.keys.code_hash(&code.canonical())).await?)
 }
 
 /// Tell the practice how the check went. The page asks the patient before.
@@ -132,9 +193,9 @@ pub async fn report(
 /// The seat of a code that is or will be valid. Wrong codes wait as they do at the door (R14).
 async fn find(app: &App, address: IpAddr, typed: &str) -> Result<Found, Error> {
     let unknown = || Error::NotFound("consultation");
-    let code = AccessCode::parse(typed).map_err(|_| unknown())?;
+    AccessCode::parse(typed).map_err(|_| unknown())?;
     let wait = app.guesses.charge(address, Instant::now());
-    let found = app.store.find(&app.keys.code_hash(&code.canonical())).await?;
+    let found = seat_of(app, typed).await?;
     if found.is_some() {
         app.guesses.forgive(address);
     }
@@ -155,11 +216,7 @@ async fn find(app: &App, address: IpAddr, typed: &str) -> Result<Found, Error> {
         }
     }
     let found = found.ok_or_else(unknown)?;
-    let code = &found.code;
-    if found.consultation.revoked_at.is_some()
-        || code.revoked_at.is_some()
-        || code.is_used_up(None, Utc::now())
-    {
+    if is_over(&found) {
         return Err(Error::Revoked);
     }
     if found.consultation.window.phase(Utc::now()) == Phase::Expired {
@@ -171,4 +228,18 @@ async fn find(app: &App, address: IpAddr, typed: &str) -> Result<Found, Error> {
         .take(Attempt::Check, seat.as_bytes(), Instant::now())
         .map_err(|wait| Error::TooOften(wait.as_secs() + 1))?;
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_ends_in_time_unless_another_of_the_seat_has_begun() {
+        let checks = Checks::default();
+        let (first, second) = (checks.begin("seat"), checks.begin("seat"));
+        assert!(!checks.is_last("seat", first));
+        assert!(checks.is_last("seat", second));
+        assert!(checks.0.lock().unwrap().is_empty(), "nothing stays of it");
+    }
 }

@@ -1,11 +1,10 @@
-//! The practice itself: settings, audit trail, export, end (R30, R31).
+//! The practice itself: settings, audit trail, end (R31).
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use chrono::Utc;
 use serde::{Deserialize, Serialize};
 
 use super::proof::{By, prove, secrets};
@@ -13,14 +12,13 @@ use super::session::PracticeView;
 
 use super::live::Changed;
 use super::member::Admin;
-use super::plan::{self, DeskView};
 use crate::App;
 use crate::audit::note;
 use crate::client::ClientAddress;
 use crate::error::{Error, Problem};
 use crate::fields::{Asked, Body, line, moment, phone, time_zone};
 use crate::signaling::attendance;
-use crate::store::{AuditLine, Which};
+use crate::store::AuditLine;
 
 /// New settings; what is missing stays.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -93,7 +91,7 @@ pub struct AuditView {
     about: String,
 }
 
-fn view(line: AuditLine) -> AuditView {
+pub fn view(line: AuditLine) -> AuditView {
     AuditView { id: line.id, at: moment(line.at), actor: line.actor, what: line.what, about: line.about }
 }
 
@@ -123,29 +121,6 @@ pub async fn audit(
     Ok(Json(lines.into_iter().map(view).collect()))
 }
 
-/// Everything that is stored of a practice. What its pages sealed is as it lies: only they can open it.
-#[derive(Serialize, utoipa::ToSchema)]
-pub struct Export {
-    practice: PracticeView,
-    consultations: Vec<DeskView>,
-    audit: Vec<AuditView>,
-}
-
-/// Everything that is stored of the practice.
-#[utoipa::path(get, path = "/api/practice/export", security(("session" = [])), responses(
-    (status = 200, description = "As it lies", body = Export),
-    (status = 403, description = "Not an admin, or not from here", body = Problem, content_type = "application/problem+json"),
-))]
-pub async fn export(State(app): State<Arc<App>>, Admin(member): Admin) -> Result<Json<Export>, Error> {
-    let (practice, now) = (member.practice, Utc::now().timestamp_millis());
-    let mut planned = app.store.planned_list(&practice.id, Which::Coming, None, i64::MAX, now).await?;
-    planned.extend(app.store.planned_list(&practice.id, Which::Past, None, i64::MAX, now).await?);
-    let consultations = plan::with_seats(&app, planned).await?;
-    let audit = app.store.audit(&practice.id, None, i64::MAX).await?.into_iter().map(view).collect();
-    note(&app.store, &practice.id, &member.user.short, "exported", "").await;
-    Ok(Json(Export { practice: practice.into(), consultations, audit }))
-}
-
 /// The admin's proof.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -155,7 +130,7 @@ pub struct Deletion {
     secret: String,
 }
 
-/// Delete the practice and everything of it, at once. Its pages are closed.
+/// Delete the practice and everything of it, at once. Its pages are closed, and so are calls that still go on, whenever they were planned.
 #[utoipa::path(post, path = "/api/practice/delete", request_body = Deletion, security(("session" = [])), responses(
     (status = 204, description = "Deleted"),
     (status = 401, description = "No session, or the password is wrong", body = Problem, content_type = "application/problem+json"),
@@ -170,10 +145,7 @@ pub async fn delete(
 ) -> Result<StatusCode, Error> {
     secrets(&[("secret", &body.secret)])?;
     prove(&app, address, &member, By::Password, body.secret).await?;
-    let now = Utc::now().timestamp_millis();
-    for planned in app.store.planned_list(&member.practice.id, Which::Coming, None, i64::MAX, now).await? {
-        attendance::revoke(&app, &planned.id).await?;
-    }
+    attendance::revoke_all(&app, &member.practice.id).await?;
     app.store.delete_practice(&member.practice.id).await?;
     app.desk.tell_sessions(&member.practice.id);
     Ok(StatusCode::NO_CONTENT)

@@ -5,6 +5,7 @@
 pub mod data;
 pub mod desk;
 pub mod entrance;
+pub mod export;
 pub mod live;
 pub mod me;
 pub mod member;

@@ -26,7 +26,7 @@ use crate::invitation::{Calendar, Mail, MailError, Method};
 use crate::limit::Attempt;
 use crate::readiness::Readiness;
 use crate::signaling::attendance;
-use crate::store::{Change, Cursor, Planned, Which};
+use crate::store::{Change, Cursor, Planned, Store, Which};
 
 /// A sealed record: long notes included.
 const SEALED_CHARACTERS: usize = 16 * 1024;
@@ -146,7 +146,7 @@ pub async fn list(
         planned.pop();
     }
     let next = planned.last().filter(|_| more).map(write_cursor);
-    Ok(Json(DeskPage { consultations: with_seats(&app, planned).await?, next }))
+    Ok(Json(DeskPage { consultations: with_seats(&app.store, planned).await?, next }))
 }
 
 fn write_cursor(planned: &Planned) -> String {
@@ -163,10 +163,10 @@ fn read_cursor(text: &str) -> Result<Cursor, Error> {
     read().ok_or_else(|| Error::Invalid("after: it is not “next” of a page before.".to_owned()))
 }
 
-pub async fn with_seats(app: &App, planned: Vec<Planned>) -> Result<Vec<DeskView>, Error> {
+pub async fn with_seats(store: &Store, planned: Vec<Planned>) -> Result<Vec<DeskView>, sqlx::Error> {
     let ids: Vec<&str> = planned.iter().map(|planned| planned.id.as_str()).collect();
     let mut seats: HashMap<String, Vec<SeatView>> = HashMap::new();
-    for (consultation, seat, role, readiness) in app.store.living_seats(&ids).await? {
+    for (consultation, seat, role, readiness) in store.living_seats(&ids).await? {
         let readiness = readiness.and_then(|text| serde_json::from_str(&text).ok());
         seats.entry(consultation).or_default().push(SeatView { seat, role, readiness });
     }
@@ -184,7 +184,7 @@ pub async fn find(app: &App, member: &Member, id: &str) -> Result<Planned, Error
 
 async fn one(app: &App, member: &Member, id: &str) -> Result<DeskView, Error> {
     let planned = find(app, member, id).await?;
-    with_seats(app, vec![planned]).await?.pop().ok_or(Error::NotFound("consultation"))
+    with_seats(&app.store, vec![planned]).await?.pop().ok_or(Error::NotFound("consultation"))
 }
 
 /// One consultation.

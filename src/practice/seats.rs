@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::member::{Colleague, Member};
 use super::plan::{find, told};
 use crate::App;
-use crate::access::{AccessCode, Role};
-use crate::consultation::{IssuedSeat, SEATS, issued_seat, reissue_code};
+use crate::access::{AccessCode, Role, SEATS};
+use crate::consultation::{IssuedSeat, issued_seat, reissue_code};
 use crate::error::{Error, Problem};
 use crate::fields::{At, Body};
 use crate::message::Departure;
@@ -95,8 +95,7 @@ pub async fn add(
     living(&app, &member, &id).await?;
     let code = AccessCode::random();
     let seat = NewSeat { role: body.role, code_hash: Some(app.keys.code_hash(&code.canonical())) };
-    let most = i64::try_from(SEATS).unwrap_or(i64::MAX);
-    let number = app.store.add_seat(&id, &seat, most).await?;
+    let number = app.store.add_seat(&id, &seat, SEATS.into()).await?;
     let number = number.and_then(|number| u8::try_from(number).ok());
     let number =
         number.ok_or(Error::Conflict("full", "A consultation has nine seats, and all are taken."))?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::Utc;
 
 use crate::App;
+use crate::access::SEATS;
 use crate::bus::{Audience, Event};
 use crate::message::Departure;
 use crate::store::EndedCode;
@@ -13,6 +14,9 @@ use crate::store::EndedCode;
 /// Ends one seat's stay. Its device may knock again, unless its code was revoked before.
 pub async fn dismiss(app: &App, consultation: &str, seat: u8, reason: Departure) -> Result<(), sqlx::Error> {
     app.store.clear_admission(consultation, seat).await?;
+    if reason == Departure::Revoked {
+        end_check(app, consultation, seat);
+    }
     depart(app, consultation, seat, i64::MAX, reason);
     Ok(())
 }
@@ -50,9 +54,29 @@ pub async fn revoke(app: &App, consultation: &str) -> Result<bool, sqlx::Error> 
     if !app.store.revoke(consultation, Utc::now()).await? {
         return Ok(false);
     }
-    app.relay.end_call(&app.keys.call_label(consultation));
-    app.bus.tell(consultation, Audience::Everybody, Event::Revoked);
+    say_revoked(app, consultation);
     Ok(true)
+}
+
+/// The same for all of a practice, whenever they were planned: a call may go on when its day is over.
+pub async fn revoke_all(app: &App, practice: &str) -> Result<(), sqlx::Error> {
+    for consultation in app.store.revoke_all(practice, Utc::now()).await? {
+        say_revoked(app, &consultation);
+    }
+    Ok(())
+}
+
+fn say_revoked(app: &App, consultation: &str) {
+    app.relay.end_call(&app.keys.call_label(consultation));
+    for seat in 1..=SEATS {
+        end_check(app, consultation, seat);
+    }
+    app.bus.tell(consultation, Audience::Everybody, Event::Revoked);
+}
+
+/// The check of a seat's device before the appointment ends with the seat.
+fn end_check(app: &App, consultation: &str, seat: u8) {
+    app.relay.end_call(&app.keys.check_label(consultation, seat));
 }
 
 /// A lost socket ends no call; two minutes without any socket do.

@@ -221,6 +221,13 @@ impl Store {
             == 1)
     }
 
+    /// Calls all consultations of a practice off, and names them.
+    pub async fn revoke_all(&self, practice: &str, now: DateTime<Utc>) -> Result<Vec<String>, sqlx::Error> {
+        let sql =
+            "UPDATE consultations SET revoked_at = COALESCE(revoked_at, $1) WHERE practice = $2 RETURNING id";
+        sqlx::query_scalar(sql).bind(now.timestamp_millis()).bind(practice).fetch_all(&self.pool).await
+    }
+
     /// Gives a seat a new code; the old one dies.
     pub async fn reissue(
         &self,

@@ -1,7 +1,9 @@
 //! The practice's API on the running binary: who gets in, who may do what, what is planned, what the desk hears, what goes by itself.
 
+mod checks;
 mod doctors_code;
 mod entrance;
+mod export;
 mod live;
 mod people;
 mod plans;

@@ -70,7 +70,8 @@ impl Conversation<'_> {
                 self.forward_known(to.into(), None, message).await
             }
             ClientMessage::Ice {} => {
-                let ice_servers = ice::servers(&self.me.app, &self.me.consultation.id, from);
+                let ice_servers =
+                    ice::servers(&self.me.app, &self.me.app.keys.call_label(&self.me.consultation.id), from);
                 Ok(self.socket.send(&ServerMessage::Ice { ice_servers }).await?)
             }
             ClientMessage::Probe { id, pad } => {

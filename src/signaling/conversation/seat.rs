@@ -127,7 +127,7 @@ impl Conversation<'_> {
             role: me.role,
             incarnation,
             token: me.token.take().unwrap_or_default(),
-            ice_servers: ice::servers(&me.app, &me.consultation.id, me.seat),
+            ice_servers: ice::servers(&me.app, &me.app.keys.call_label(&me.consultation.id), me.seat),
             relayed_only: me.consultation.paths == Paths::RelayedOnly,
             holders,
             starts_at: rfc3339(me.consultation.window.starts_at),

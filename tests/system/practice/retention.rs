@@ -76,3 +76,20 @@ async fn a_deleted_practice_leaves_nothing_and_lets_nobody_in() {
     assert_eq!(sign_in(&server, "markt-zum-vergessen", "leitung", "right", None).await.0, 401);
     assert!(!on_disk(&server, "markt-zum-vergessen"));
 }
+
+#[tokio::test]
+async fn a_deleted_practice_ends_a_call_that_goes_on_after_its_day() {
+    let mut server = Server::start().await;
+    let practice = Practice::set_up(&server, "markt").await;
+    let plan = practice.head.plan(&server, json!({})).await;
+    let enter = format!("/consultations/{}/enter", plan["consultation"]["id"].as_str().unwrap());
+    let code = practice.head.order(&server, &enter).await.1["code"].as_str().unwrap().to_owned();
+    let place = server.page().await.enter(&code).await;
+    live_through(&mut server, "25h").await;
+    let head = again(&server, &practice.workplace_token).await;
+    let mut doctor = server.page().await;
+    doctor.resume(&place).await;
+    doctor.welcomed(&code).await;
+    assert_eq!(head.post(&server, "/delete", json!({ "secret": "right" })).await.0, 204);
+    doctor.expect("revoked").await;
+}
