@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{Duration, Utc};
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
@@ -18,7 +19,12 @@ async fn an_export_is_whole_and_twenty_at_once_take_little_memory() {
     let practice = Practice::set_up(&server, "markt").await;
     let sealed = format!("1.{}", "A".repeat(16_000));
     let plan = async |number: usize| {
-        let day = if number % 3 == 0 { "2026-11-20" } else { "2027-02-01" };
+        let day = if number.is_multiple_of(3) {
+            Utc::now() - Duration::days(3)
+        } else {
+            Utc::now() + Duration::days(60)
+        };
+        let day = day.format("%Y-%m-%d");
         let body = json!({ "startsAt": format!("{day}T{:02}:{:02}", 8 + number % 10, number % 60) });
         let plan = practice.head.plan(&server, body).await;
         let path = format!("/consultations/{}", plan["consultation"]["id"].as_str().unwrap());
