@@ -11,6 +11,7 @@ mod consultation;
 mod disk;
 mod error;
 mod fields;
+mod first_link;
 mod health;
 mod http;
 mod ice;

@@ -70,8 +70,8 @@ async fn serve(config: Config) -> Result<(), Refusal> {
     let asked_to_stop = asked_to_stop();
     let running = visavis::start(config).await?;
     print(&format!("visavis listens on {}\n", running.public_url().as_str().trim_end_matches('/')));
-    if let Some(link) = running.set_up_link().await? {
-        print(&format!("Set up the first practice, once and within a day: {link}\n"));
+    if let Some(sentence) = running.set_up_link().await? {
+        print(&sentence);
     }
     let lost = tokio::select! {
         () = asked_to_stop => None,

@@ -23,7 +23,7 @@ use crate::listener::room::Room;
 use crate::listener::{self, Entrance};
 use crate::ports::Ports;
 use crate::tls::Tls;
-use crate::{App, backup, health, http, operator, retention};
+use crate::{App, backup, first_link, health, http, operator, retention};
 
 pub(crate) use data_dir::DataDir;
 pub(crate) use database::{no_store, open_store};
@@ -130,7 +130,7 @@ impl Running {
         }
     }
 
-    /// A one-time link to set the first practice up, as long as there is none.
+    /// Hands a one-time link for the first practice out, as long as there is none, and answers what standard output says of it.
     pub async fn set_up_link(&self) -> Result<Option<String>, Refusal> {
         let app = &self.app;
         let link = async {
@@ -140,7 +140,16 @@ impl Running {
             let link = operator::one_time_link(&app.store, &app.public_url, "first", None).await?;
             Ok(Some(link))
         };
-        link.await.map_err(|error: sqlx::Error| no_store(&app.config, &error))
+        let link = link.await.map_err(|error: sqlx::Error| no_store(&app.config, &error))?;
+        let data_dir = &app.config.data_dir;
+        let Some(link) = link else {
+            first_link::forget(data_dir);
+            return Ok(None);
+        };
+        Ok(Some(first_link::hand_out(data_dir, &link).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the link for the first practice cannot be kept in the data directory: `visavis practice new` prints one");
+            String::new()
+        })))
     }
 
     /// Comes when another server holds the store's lease: the reason to stop.

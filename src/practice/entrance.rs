@@ -18,6 +18,7 @@ use crate::App;
 use crate::client::ClientAddress;
 use crate::error::{Error, Problem};
 use crate::fields::{Body, fold, line, opaque, phone, short, time_zone};
+use crate::first_link;
 use crate::keys::{new_id, random_128, token_hash};
 use crate::retention::RETENTION_DAYS;
 use crate::signaling::attendance;
@@ -193,6 +194,7 @@ pub async fn set_up(
     let keys = key(body.workplace.practice_key);
     app.store.release_workplace(&practice.id, &workplace.id, &user, &keys, now).await?;
     let user = app.store.user(&practice.id, &id).await?.ok_or(Error::NotFound("user"))?;
+    first_link::forget(&app.config.data_dir);
     let signed = begin(&app, &user, Some(&workplace), "set-up").await?;
     Ok((StatusCode::CREATED, Json(Signed { workplace_token: Some(token), ..signed })))
 }

@@ -7,9 +7,9 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import de from "../../static/shared/words/de.js";
 import { launch } from "./lib/browser.js";
+import { setUpLink } from "./lib/desk.js";
 import { Server } from "./lib/server.js";
 import { notItsTurn } from "./lib/turns.js";
-import { until } from "./lib/until.js";
 import { Visit, cleanUp, leaveAll } from "./lib/visit.js";
 
 const HOUR_MS = 3_600_000;
@@ -200,7 +200,7 @@ test("the whole check by keyboard alone", async () => {
 
 /** A practice, set up with the server's one-time link; what its pages would seal is not looked at here. */
 async function setUp() {
-  const link = await until("a link for the first practice", () => /#set-up=(\S+)/.exec(server.output)?.[1]);
+  const { secret: link } = await setUpLink(server);
   const workplace = { name: "Empfang", publicKey: "w", practiceKey: "w" };
   const keys = { secret: "s", recoverySecret: "r", publicKey: "p", byPassword: "b", byRecovery: "c", practiceKey: "k", workplace };
   const names = { practice: "markt", name: "Praxis am Markt", phone: "030 1234567", timeZone: "Asia/Kathmandu", user: "leitung", role: "head" };

@@ -27,7 +27,8 @@ def main() -> int:
         server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         try:
             base = server.stdout.readline().split()[-1]
-            link = server.stdout.readline().rsplit("=", 1)[1].strip()
+            server.stdout.readline()  # where the link for the first practice lies
+            link = Path(f"{home}/data/set-up-link").read_text().rsplit("=", 1)[1].strip()
             session = set_up(base, link)
             operator = Path(f"{home}/data/operator-token").read_text().strip()
             failed = [name for name, token, paths in (

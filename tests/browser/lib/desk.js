@@ -3,6 +3,8 @@
  * administers it, too) or somebody else signed in on a released workplace. The sign-in page itself is not driven here.
  */
 
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { until } from "./until.js";
 import { Visit } from "./visit.js";
 
@@ -11,9 +13,10 @@ import { Visit } from "./visit.js";
 
 const NAMES = { practice: "markt", name: "Praxis am Markt", phone: "030 1234567" };
 
-/** The server's first link. @param {Server} server */
+/** The server's first link, which is in no output that is kept. @param {Server} server */
 export async function setUpLink(server) {
-  const link = await until("the server prints a set-up link", () => /(https?:\S+#set-up=\S+)/.exec(server.output)?.[1]);
+  const file = join(server.dataDir, "set-up-link");
+  const link = (await until("the server leaves a set-up link", () => readFile(file, "utf8").catch(() => null))).trim();
   return { link, secret: String(link.split("#set-up=")[1]) };
 }
 

@@ -1,23 +1,32 @@
 //! Setting up, signing in, guessing, coming back.
 
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 use crate::common::desk::{Practice, Session, ask, ask_from, first, secret_of, sign_in};
-use crate::common::{Server, refusal, success};
+use crate::common::{BINARY, Ending, Server, refusal, success, within};
 
 #[tokio::test]
-async fn the_first_start_prints_a_link_that_sets_up_one_practice_once() {
+async fn the_first_start_leaves_a_link_for_its_owner_that_sets_up_one_practice_once() {
     let server = Server::start().await;
-    let printed = server
-        .until("the link", async || {
-            server.stdout().lines().find(|line| line.contains("#set-up=")).map(str::to_owned)
-        })
+    let file = server.data_dir().join("set-up-link");
+    let left = server.until("the link", async || std::fs::read_to_string(&file).ok()).await;
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let link = secret_of(&left);
+    server
+        .until("where it lies", async || server.stdout().contains(file.to_str().unwrap()).then_some(()))
         .await;
-    let link = secret_of(&printed);
+    for kept in [server.stdout(), server.log()] {
+        assert!(!kept.contains(&link) && !kept.contains("#set-up="), "what is kept holds no secret: {kept}");
+    }
     let (status, body) = ask(&server, Method::POST, "/set-up", Some(first(&link, " Markt "))).await;
     assert_eq!((status, &body["practice"]["short"]), (201, &json!("markt")));
     assert_eq!(body["workplace"]["state"], "released", "who sets up sits at the first workplace");
+    assert!(!file.exists(), "used");
     let provider: Value =
         server.http().get(server.url("/practice.json")).send().await.unwrap().json().await.unwrap();
     assert_eq!(provider["name"], "Praxis am Markt", "the only practice is who invites");
@@ -35,13 +44,44 @@ async fn the_first_start_prints_a_link_that_sets_up_one_practice_once() {
 }
 
 #[tokio::test]
-async fn with_a_practice_no_start_prints_a_link() {
+async fn with_a_practice_no_start_leaves_a_link() {
     let mut server = Server::start().await;
     Practice::set_up(&server, "markt").await;
+    let file = server.data_dir().join("set-up-link");
+    std::fs::write(&file, "of a start before the database was put back").unwrap();
     let before = server.stdout().len();
-    server.restart(crate::common::Ending::Terminate).await;
+    server.restart(Ending::Terminate).await;
     assert!(server.api(Method::GET, "/api/consultations", None).await.0 == 200);
+    server.until("that it is gone", async || (!file.exists()).then_some(())).await;
     assert!(!server.stdout()[before..].contains("set-up"), "{}", server.stdout());
+}
+
+#[tokio::test]
+async fn at_a_terminal_the_first_start_prints_the_link_and_leaves_no_file() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let start = format!("{} --data-dir {} --listen 127.0.0.1:0", BINARY, data.display());
+    let mut child = tokio::process::Command::new("script")
+        .args(["--quiet", "--return", "--command", &start, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let link = async {
+        loop {
+            let line = lines.next_line().await.unwrap().expect("it prints the link");
+            if line.contains("#set-up=") {
+                return line;
+            }
+        }
+    };
+    assert!(within("the link", link).await.contains("/desk/sign-in.html#set-up="));
+    assert!(!data.join("set-up-link").exists());
+    // Control-C, as somebody would press it there.
+    child.stdin.take().unwrap().write_all(b"\x03").await.unwrap();
+    assert!(within("the end", child.wait()).await.unwrap().success());
 }
 
 #[tokio::test]
