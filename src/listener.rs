@@ -244,7 +244,8 @@ impl<'a> Arrival<'a> {
         tls: Option<ServerConnection>,
         received: Vec<u8>,
     ) -> io::Result<()> {
-        let place = RelayPlace { place: self.place, runtime: Handle::current(), watch: None };
+        let place =
+            RelayPlace { place: self.place, runtime: Handle::current(), connection: None, watch: None };
         self.app.relay.adopt(stream.into_std()?, self.client, tls, received, place);
         Ok(())
     }
@@ -271,26 +272,39 @@ impl<'a> Arrival<'a> {
     }
 }
 
-/// The place of one of the relay's connections: given up like any other, until the client has an allocation.
+/// The place of one of the relay's connections: given up like any other, except while the client has an allocation.
 struct RelayPlace {
     place: Arc<Place>,
     runtime: Handle,
+    connection: Option<Connected>,
     watch: Option<AbortHandle>,
 }
 
-impl visavis_turn::Place for RelayPlace {
-    fn served(&mut self, connection: Connected) {
-        let displaced = self.place.word();
+impl RelayPlace {
+    fn watch(&mut self) {
+        let (Some(connection), displaced) = (self.connection.clone(), self.place.word()) else { return };
         let watch = self.runtime.spawn(async move {
             displaced.cancelled().await;
             connection.end();
         });
         self.watch = Some(watch.abort_handle());
     }
+}
+
+impl visavis_turn::Place for RelayPlace {
+    fn served(&mut self, connection: Connected) {
+        self.connection = Some(connection);
+        self.watch();
+    }
 
     fn allocated(&mut self) {
         self.place.settle(Standing::Settled);
         self.watch.take().iter().for_each(AbortHandle::abort);
+    }
+
+    fn deallocated(&mut self) {
+        self.place.settle(Standing::Stranger);
+        self.watch();
     }
 }
 

@@ -194,11 +194,8 @@ pub async fn report(
 async fn find(app: &App, address: IpAddr, typed: &str) -> Result<Found, Error> {
     let unknown = || Error::NotFound("consultation");
     AccessCode::parse(typed).map_err(|_| unknown())?;
-    let wait = app.guesses.charge(address, Instant::now());
     let found = seat_of(app, typed).await?;
-    if found.is_some() {
-        app.guesses.forgive(address);
-    }
+    let wait = app.guesses.weigh(address, found.is_some(), Instant::now());
     if !wait.is_zero() {
         // Who waits takes a place as a socket does, so that an address waits for a bounded number of answers at once.
         let is_shared = app.proxies.is_shared(address);

@@ -26,19 +26,20 @@ impl Guesses {
         Self { debts: Debts::new(now), failures: AtomicU64::new(0) }
     }
 
-    /// Counts a code that arrives from `address` and tells how long its answer shall wait. A right code is given back with [`Self::forgive`].
-    pub fn charge(&self, address: IpAddr, now: Instant) -> Duration {
-        let free = PER_GUESS * FREE_GUESSES;
-        let owed = self.debts.raise(&network_of(address), PER_GUESS, free + LONGEST_WAIT, now);
+    /// Tells how long the answer to a code from `address` shall wait, and counts a wrong one. A right one waits as the next wrong one would, so that
+    /// the time of an answer tells nothing, and counts nothing: however many come at once, none waits for another.
+    pub fn weigh(&self, address: IpAddr, is_right: bool, now: Instant) -> Duration {
+        let (free, network) = (PER_GUESS * FREE_GUESSES, network_of(address));
+        let most = free + LONGEST_WAIT;
+        let owed = if is_right {
+            (self.debts.raise(&network, Duration::ZERO, most, now) + PER_GUESS).min(most)
+        } else {
+            self.debts.raise(&network, PER_GUESS, most, now)
+        };
         match owed.saturating_sub(free) {
             Duration::ZERO => Duration::ZERO,
             beyond => beyond.clamp(PER_GUESS, LONGEST_WAIT),
         }
-    }
-
-    /// Takes back what [`Self::charge`] counted: the code was right.
-    pub fn forgive(&self, address: IpAddr) {
-        self.debts.lower(&network_of(address), PER_GUESS);
     }
 
     /// Counts a wrong code for the alarm, and tells whether this one is worth a line in the log (each thousandth).
@@ -58,7 +59,7 @@ mod tests {
     fn ten_wrong_codes_are_free_the_next_waits_five_seconds_and_none_waits_more_than_sixty() {
         let start = Instant::now();
         let guesses = Guesses::new(start);
-        let waits: Vec<_> = (0..1000).map(|_| guesses.charge(GUESSER, start).as_secs()).collect();
+        let waits: Vec<_> = (0..1000).map(|_| guesses.weigh(GUESSER, false, start).as_secs()).collect();
         assert_eq!(waits[..10], [0; 10]);
         assert_eq!(waits[10], 5);
         assert!(waits.iter().all(|wait| *wait <= 60));
@@ -69,8 +70,8 @@ mod tests {
     fn an_address_that_is_calm_for_two_minutes_waits_no_more() {
         let start = Instant::now();
         let guesses = Guesses::new(start);
-        (0..1000).for_each(|_| assert!(guesses.charge(GUESSER, start) <= LONGEST_WAIT));
-        assert_eq!(guesses.charge(GUESSER, start + Duration::from_secs(111)), Duration::ZERO);
+        (0..1000).for_each(|_| assert!(guesses.weigh(GUESSER, false, start) <= LONGEST_WAIT));
+        assert_eq!(guesses.weigh(GUESSER, false, start + Duration::from_secs(111)), Duration::ZERO);
     }
 
     #[test]
@@ -78,8 +79,18 @@ mod tests {
         let start = Instant::now();
         let guesses = Guesses::new(start);
         for _ in 0..1000 {
-            assert_eq!(guesses.charge(GUESSER, start), Duration::ZERO);
-            guesses.forgive(GUESSER);
+            assert_eq!(guesses.weigh(GUESSER, true, start), Duration::ZERO);
+        }
+    }
+
+    #[test]
+    fn a_right_code_waits_as_long_as_a_wrong_one_in_its_place() {
+        let start = Instant::now();
+        let guesses = Guesses::new(start);
+        for _ in 0..40 {
+            let right = guesses.weigh(GUESSER, true, start);
+            assert_eq!(right, guesses.weigh(GUESSER, true, start), "and costs the next one nothing");
+            assert_eq!(right, guesses.weigh(GUESSER, false, start));
         }
     }
 }

@@ -200,15 +200,15 @@ impl<'a> Visitor<'a> {
         let Ok(code) = AccessCode::parse(typed) else {
             return Some(Err(Complaint::from(ErrorName::CodeTypo)));
         };
-        let wait = self.app.guesses.charge(self.address, Instant::now());
         let hash = self.app.keys.code_hash(&code.canonical());
         let found = self.app.store.find(&hash).await;
         if let Ok(Some(found)) = &found {
-            self.app.guesses.forgive(self.address);
             if judge(found, device, Utc::now()).is_ok() {
                 self.places.show(self.app, &hash);
             }
         }
+        let is_right = !matches!(found, Ok(None));
+        let wait = self.app.guesses.weigh(self.address, is_right, Instant::now());
         if !wait.is_zero() {
             self.wait(wait).await?;
         }

@@ -49,8 +49,8 @@ pub struct Settings {
     /// Bits of payload a seat may send a second, and as many it may receive; over it packets are dropped.
     pub seat_bits_per_second: u64,
     /// Answers a second to one source (IPv4 address or IPv6 /64) that has shown no credential, with a burst of ten
-    /// seconds' worth: as many over connections, as many challenges of datagrams, and as many other answers to
-    /// datagrams, whose source may be forged. A source with a living allocation has twenty times as many besides.
+    /// seconds' worth: as many over connections, ten times as many challenges of datagrams, and as many other answers
+    /// to datagrams, whose source may be forged. A source with a living allocation has twenty times as many besides.
     pub answers_per_second: u32,
 }
 

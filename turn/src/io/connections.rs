@@ -198,20 +198,27 @@ impl Connection {
     fn take(&mut self, received: &mut [u8], shared: &Shared, way: &mut Way<'_>) -> Result<(), End> {
         let Connection { stream, framing, has_allocation, place, .. } = self;
         let from: FiveTuple = stream.five_tuple();
+        let mut is_answered = false;
         let mut frames = framing.feed(received);
         while let Some(frame) = frames.next_frame()? {
             match way.flows.receive(way.now, &from, frame, || shared.server()) {
                 Some(Output::Delivery(delivery)) => way.exits.deliver(&delivery, frame, way.tally),
                 Some(Output::Answer(answer)) => {
                     way.exits.answer_to_stream(stream, &answer, way.tally);
+                    is_answered = true;
                 }
                 None => {}
             }
         }
-        if !*has_allocation && shared.server().has_allocation(&from) {
-            *has_allocation = true;
-            place.allocated();
-            framing.set_limit(FrameLimit::Full);
+        // Only a request changes it, and each has an answer.
+        if is_answered && *has_allocation != shared.server().has_allocation(&from) {
+            *has_allocation = !*has_allocation;
+            if *has_allocation {
+                place.allocated();
+                framing.set_limit(FrameLimit::Full);
+            } else {
+                place.deallocated();
+            }
         }
         Ok(())
     }

@@ -65,11 +65,15 @@ pub trait Place: Send + 'static {
 
     /// The client has an allocation now, and with it shown who it is.
     fn allocated(&mut self) {}
+
+    /// It has none any more, and may make another.
+    fn deallocated(&mut self) {}
 }
 
 impl Place for () {}
 
 /// A client over TCP or TLS that is served.
+#[derive(Clone)]
 pub struct Connected(Weak<Stream>);
 
 impl Connected {

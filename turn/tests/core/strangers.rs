@@ -104,7 +104,7 @@ fn forged_datagrams_take_nothing_from_connections_of_the_same_address() {
     let forged = write(MessageClass::Request, BINDING, 1, &[]).finish();
     let challenged = write(MessageClass::Request, ALLOCATE, 1, &[UDP]).finish();
     let forge = |lab: &mut Lab, request: &[u8]| {
-        (0..1000)
+        (0..10_000)
             .filter(|port| lab.receive(&at(&format!("198.51.100.7:{}", 20_000 + port)), request).is_some())
             .count()
     };
@@ -126,10 +126,10 @@ fn forged_datagrams_take_nothing_from_an_address_with_a_living_allocation() {
     let mut lab = Lab::new();
     let (mut party, _) = lab.allocated("call", "1", "198.51.100.7:4000");
     let challenged = write(MessageClass::Request, ALLOCATE, 1, &[UDP]).finish();
-    // 400 forged datagrams a second, for ten minutes; each second the client opens another one.
+    // A thousand forged datagrams a second, for ten minutes; each second the client opens another one.
     for second in 0..600_u32 {
         lab.advance(1);
-        for port in 0..400 {
+        for port in 0..1000 {
             lab.receive(&at(&format!("198.51.100.7:{}", 20_000 + port)), &challenged);
         }
         let client = at(&format!("198.51.100.7:{}", 5000 + second));
@@ -143,6 +143,22 @@ fn forged_datagrams_take_nothing_from_an_address_with_a_living_allocation() {
         lab.receive(&at("198.51.100.7:6000"), &challenged).is_none(),
         "and when it has ended, as any other"
     );
+}
+
+#[test]
+fn four_hundred_forged_datagrams_a_second_take_nothing_from_an_address_that_has_shown_nothing_yet() {
+    let mut lab = Lab::new();
+    let forged = write(MessageClass::Request, BINDING, 1, &[]).finish();
+    let challenged = write(MessageClass::Request, ALLOCATE, 1, &[UDP]).finish();
+    for second in 0..600_u32 {
+        lab.advance(1);
+        for port in 0..400 {
+            let from = at(&format!("198.51.100.7:{}", 20_000 + port));
+            lab.receive(&from, if second % 2 == 0 { &forged } else { &challenged });
+        }
+        let client = at(&format!("198.51.100.7:{}", 5000 + second));
+        assert_eq!(lab.answer(&client, &challenged).expect("an answer").error(), 401, "{second}");
+    }
 }
 
 #[test]

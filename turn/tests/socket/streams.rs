@@ -359,8 +359,8 @@ fn a_client_that_another_listener_accepted_is_served_from_its_first_byte_on() {
     }
 }
 
-/// Tells when the client has shown who it is, and how its connection is ended.
-struct Told(Sender<()>, Sender<Connected>);
+/// Tells whether the client has shown who it is, and how its connection is ended.
+struct Told(Sender<bool>, Sender<Connected>);
 
 impl visavis_turn::Place for Told {
     fn served(&mut self, connection: Connected) {
@@ -368,7 +368,11 @@ impl visavis_turn::Place for Told {
     }
 
     fn allocated(&mut self) {
-        let _ = self.0.send(());
+        let _ = self.0.send(true);
+    }
+
+    fn deallocated(&mut self) {
+        let _ = self.0.send(false);
     }
 }
 
@@ -387,7 +391,15 @@ fn whoever_handed_a_client_over_hears_of_its_allocation_and_may_end_the_connecti
     let allocate = party.client.signed(ALLOCATE, &[UDP]);
     let answer = party.exchange(&allocate);
     assert_eq!(answer.address(XOR_MAPPED_ADDRESS), from, "as the proxy said");
-    is_allocated.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(is_allocated.recv_timeout(PATIENCE), Ok(true));
+    for lifetime in [600_u32, 0] {
+        let refresh = party.client.signed(REFRESH, &[(LIFETIME, &lifetime.to_be_bytes())]);
+        assert!(party.exchange(&refresh).is_success());
+    }
+    assert_eq!(is_allocated.recv_timeout(PATIENCE), Ok(false), "given back");
+    let allocate = party.client.signed(ALLOCATE, &[UDP]);
+    assert!(party.exchange(&allocate).is_success());
+    assert_eq!(is_allocated.recv_timeout(PATIENCE), Ok(true));
     connection.end();
     party.expect_end();
     connection.end();
