@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::network_of;
+use super::{network_of, subscriber};
 
 /// Places at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Origin {
     pub fn of(address: IpAddr, is_shared: bool) -> Self {
         let own = network_of(address);
         let mut network = own;
-        if address.to_canonical().is_ipv6() {
+        if subscriber(address).is_ipv6() {
             // The lower 16 of the upper 64 bits.
             network[6..].fill(0);
         }

@@ -1,14 +1,15 @@
 //! HTTP/1.1 and HTTP/2 on one connection, until it ends, idles or the server stops.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use hyper::Request;
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -27,6 +28,8 @@ const IDLE: Duration = Duration::from_secs(60);
 
 /// A connection whose place is needed has this long for the answer that it waits for.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
+/// And this long for what has been written already, where it waits for none.
+const LAST_BYTES: Duration = Duration::from_millis(50);
 
 /// How HTTP is spoken here.
 pub struct Requests {
@@ -67,8 +70,8 @@ impl Requests {
             async move {
                 let answer = answer.await;
                 place.touch();
-                drop(runs);
-                answer
+                // Until its last byte has been taken from the body, the request runs.
+                answer.map(|answer| answer.map(|body| Body::new(Running { body, _runs: runs })))
             }
         });
         let connection = self.builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
@@ -82,10 +85,7 @@ impl Requests {
                 () = stop.cancelled() => break,
                 () = place.displaced() => {
                     // Whoever is in the middle of an answer gets it.
-                    if Arc::strong_count(&running) == 1 {
-                        return;
-                    }
-                    grace = LAST_ANSWER;
+                    grace = if Arc::strong_count(&running) == 1 { LAST_BYTES } else { LAST_ANSWER };
                     break;
                 }
                 () = tokio::time::sleep(IDLE) => {
@@ -101,6 +101,32 @@ impl Requests {
     }
 }
 
+/// The body of an answer to a request that runs as long as it is sent.
+struct Running {
+    body: Body,
+    _runs: Arc<()>,
+}
+
+impl hyper::body::Body for Running {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,9 +137,12 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
     use tokio::task::JoinHandle;
 
+    fn places() -> Arc<crate::limit::Places> {
+        crate::limit::Places::new(crate::limit::Bounds { address: 1, network: 1, all: 1 })
+    }
+
     fn a_place() -> Arc<Place> {
-        let bounds = crate::limit::Bounds { address: 1, network: 1, all: 1 };
-        Arc::new(crate::limit::Places::new(bounds).enter(Ipv4Addr::LOCALHOST.into(), false))
+        Arc::new(places().enter(Ipv4Addr::LOCALHOST.into(), false))
     }
 
     /// The client's end of a connection, and the task that serves it. Time stands still until everybody waits, then jumps.
@@ -161,6 +190,43 @@ mod tests {
         assert!(!served.is_finished());
         ends_within(3 * IDLE, served).await;
         connection.await.unwrap().expect("a farewell, not a break");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_gives_way_gets_the_whole_answer_that_is_under_way_and_an_idle_one_goes_at_once() {
+        let pieces = |length: usize| {
+            let piece = Bytes::from(vec![b'x'; 1000]);
+            futures_util::stream::unfold(0, move |sent| {
+                let piece = piece.clone();
+                async move {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    (sent < length).then(|| (Ok::<_, std::io::Error>(piece), sent + 1))
+                }
+            })
+        };
+        let router = Router::new().route("/", get(move || async move { Body::from_stream(pieces(50)) }));
+        for is_idle in [true, false] {
+            let places = places();
+            let place = Arc::new(places.enter(Ipv4Addr::LOCALHOST.into(), false));
+            let (mut client, server) = tokio::io::duplex(64 * 1024);
+            let router = router.clone();
+            let served = tokio::spawn(async move {
+                let address = PeerAddress(IpAddr::V4(Ipv4Addr::LOCALHOST));
+                Requests::new().serve(server, address, &place, router, &CancellationToken::new()).await;
+            });
+            client.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n").await.unwrap();
+            let mut answer = vec![0; 100];
+            client.read_exact(&mut answer).await.unwrap();
+            if is_idle {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+            }
+            let began = tokio::time::Instant::now();
+            let _newer = places.enter(Ipv4Addr::LOCALHOST.into(), false);
+            client.read_to_end(&mut answer).await.unwrap();
+            assert!(answer.ends_with(b"\r\n0\r\n\r\n"), "whole: {}", answer.len());
+            assert_eq!(began.elapsed() < Duration::from_millis(100), is_idle, "{:?}", began.elapsed());
+            ends_within(Duration::from_secs(2), served).await;
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,12 +12,14 @@ use super::password::Lane;
 use super::presence::Presence;
 use crate::bus::Bus;
 use crate::invitation::Mailer;
-use crate::limit::Attempts;
+use crate::limit::{Attempts, LIVE, Places};
 
 /// What the desk keeps in memory.
 pub struct Desk {
     /// What a practice's desks hear of each other and of their patients.
     pub bus: Arc<Bus<LiveMessage>>,
+    /// Sockets of the desk's pages, by user.
+    pub live: Arc<Places>,
     /// Who waits and who sits where, by practice.
     pub presence: Presence,
     /// Budgets against guessing.
@@ -39,6 +41,7 @@ impl Desk {
     pub fn new(public_url: &Url, mailer: Option<Mailer>) -> Self {
         Self {
             bus: Arc::default(),
+            live: Places::new(LIVE),
             presence: Presence::default(),
             attempts: Attempts::new(Instant::now()),
             hashing: Lane::new(),

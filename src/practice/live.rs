@@ -149,8 +149,9 @@ async fn talk(
     let Ok(Some(Ok(Message::Text(text)))) = first else { return Err(Error::Session) };
     let Ok(Hello::Desk { token }) = serde_json::from_str(&text) else { return Err(Error::Session) };
     let Colleague(member) = Colleague::of_token(app, &token).await?;
-    // Whoever is signed in takes no stranger's place.
+    // Whoever is signed in takes no stranger's place, and one of their own.
     drop(own);
+    let own = app.desk.live.enter_by(&member.user.id);
     connection.settle(Standing::Settled);
     let practice = member.practice.id;
     // Listening begins before the state is read, so that nothing falls in between.
@@ -173,6 +174,7 @@ async fn talk(
                 _ => return Ok((close_code::NORMAL, "")),
             },
             _ = ping.tick() => LiveMessage::Sessions,
+            () = own.displaced() => return Ok((close_code::AGAIN, "come back")),
             () = app.stop.cancelled() => return Ok((close_code::RESTART, "restarting")),
         };
         if matches!(message, LiveMessage::Sessions) {

@@ -91,10 +91,11 @@ impl AnswerBudget {
     }
 }
 
-/// The part of an address that one party is given: IPv4 /32, IPv6 /64.
+/// The part of an address that one party is given: IPv4 /32, translated by NAT64 (RFC 6052, section 2.1) or not, IPv6 /64.
 pub(crate) fn source(client: ClientAddr) -> u64 {
     match client.socket_addr().ip() {
         IpAddr::V4(v4) => u64::from(v4.to_bits()),
+        IpAddr::V6(v6) if v6.segments()[..6] == [0x64, 0xFF9B, 0, 0, 0, 0] => u64::from(v6.to_bits() as u32),
         IpAddr::V6(v6) => (v6.to_bits() >> 64) as u64,
     }
 }
@@ -131,6 +132,14 @@ mod tests {
         let budget = AnswerBudget::new(2);
         assert_eq!(answers(&budget, "198.51.100.7:1000", 100), 20);
         assert_eq!(answers(&budget, "198.51.100.7:2000", 100), 0);
+    }
+
+    #[test]
+    fn of_translated_addresses_each_is_the_source_that_it_stands_for() {
+        let budget = AnswerBudget::new(2);
+        assert_eq!(answers(&budget, "[64:ff9b::203.0.113.7]:1000", 100), 20);
+        assert_eq!(answers(&budget, "203.0.113.7:1000", 100), 0);
+        assert_eq!(answers(&budget, "[64:ff9b::203.0.113.8]:1000", 100), 20);
     }
 
     #[test]

@@ -160,3 +160,23 @@ async fn the_desk_reads_the_patients_check() {
     practice.head.order(&server, &format!("/consultations/{id}/cancel")).await;
     assert_eq!(ask("/api/readiness/begin", json!({ "code": code })).await.0, 409);
 }
+
+#[tokio::test]
+async fn of_a_users_sockets_thirty_two_stay_and_a_colleagues_are_counted_apart() {
+    let server = Server::start().await;
+    let practice = Practice::set_up(&server, "markt").await;
+    let colleague = practice.colleague_here(&server, "dr.abel", "doctor").await;
+    let mut theirs = Ear::open(&server, &colleague.token).await;
+    theirs.until("state").await;
+    let mut own = Vec::new();
+    for _ in 0..33 {
+        let mut ear = Ear::open(&server, &practice.head.token).await;
+        ear.until("state").await;
+        own.push(ear);
+    }
+    assert_eq!(own[0].next().await, Err(1013), "the oldest, and it may come back");
+    practice.head.plan(&server, json!({})).await;
+    for ear in own[1..].iter_mut().chain([&mut theirs]) {
+        ear.until("changed").await;
+    }
+}
