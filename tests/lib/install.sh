@@ -14,6 +14,7 @@ install_missing() {
     "/usr/lib/*/faketime/libfaketime.so.1:libfaketime"  # a server whose clock was moved
     gcore:gdb                   # what a server's memory holds
     pdftoppm:poppler-utils      # the sheet for paper
+    nginx:nginx-light           # a proxy in front
     turnutils_uclient:coturn    # foreign clients of the relay: coturn's,
     "/usr/lib/python3.*/ensurepip:python3-venv"  # aioice,
     "/usr/lib/*/gstreamer-1.0/libgstwebrtc.so:gstreamer1.0-plugins-bad"  # webrtcbin and what it is made of

@@ -14,3 +14,4 @@ mod practice;
 mod privacy;
 mod signaling;
 mod store;
+mod storms;

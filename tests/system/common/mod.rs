@@ -241,11 +241,16 @@ impl Server {
 
     /// The same behind a proxy of layer 4 that writes this before everything else.
     pub async fn connect_behind(&self, header: &[u8]) -> std::io::Result<Connection> {
+        self.connect_behind_as(header, &[]).await
+    }
+
+    /// The same with these protocols offered (ALPN).
+    pub async fn connect_behind_as(&self, header: &[u8], protocols: &[&[u8]]) -> std::io::Result<Connection> {
         let mut stream = self.connect_tcp().await?;
         stream.write_all(header).await?;
         match &self.trust {
             None => Ok(Box::new(stream)),
-            Some(trust) => Ok(Box::new(trust.handshake(stream, &[]).await?)),
+            Some(trust) => Ok(Box::new(trust.handshake(stream, protocols).await?)),
         }
     }
 

@@ -80,6 +80,14 @@ impl Page {
             .map(Self::on)
     }
 
+    /// The same over a connection that is there.
+    pub async fn try_open_over(server: &Server, stream: Connection) -> Result<Self, tungstenite::Error> {
+        timeout(DEADLINE, client_async(request(server, &[]), stream))
+            .await
+            .unwrap_or(Err(tungstenite::Error::ConnectionClosed))
+            .map(|(stream, _)| Self::on(stream))
+    }
+
     /// The same for a server that has room.
     pub async fn open_from(server: &Server, address: &str) -> Self {
         Self::connect(server, request(server, &[("x-forwarded-for", address)])).await
@@ -274,6 +282,25 @@ impl Page {
     pub async fn wait_at(&mut self, code: &str) -> Value {
         self.join(code).await;
         self.expect("waiting").await
+    }
+
+    /// The same where it may have to give way before it is in; `false` then.
+    pub async fn try_wait_at(&mut self, code: &str) -> bool {
+        let look = json!({ "type": "look", "code": code });
+        let join = json!({ "type": "join", "code": code, "device": self.device, "key": self.key });
+        for message in [look, join] {
+            if self.send_frame(Message::text(message.to_string())).await.is_err() {
+                return false;
+            }
+        }
+        loop {
+            match within("the waiting room, or the end", self.incoming.recv()).await {
+                Some(Frame::Text(message)) if message["type"] == "waiting" => return true,
+                Some(Frame::Text(message)) if message["type"] == "seen" => {}
+                Some(Frame::Text(message)) => panic!("{message}"),
+                Some(Frame::Closed(_)) | None => return false,
+            }
+        }
     }
 
     /// `join` of the same page over a new socket.
