@@ -7,6 +7,10 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, error::ErrorKind};
 use visavis::{BackupCommand, Config, ConsultationCommand, PracticeCommand, Refusal, RestoreCommand};
 
+/// glibc's keeps for good what a storm took (docs/architecture.md).
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Self-hosted video consultations: two codes, two links, a call from face to face
 #[derive(Parser)]
 #[command(name = "visavis", version)]
