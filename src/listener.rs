@@ -188,12 +188,14 @@ impl<'a> Arrival<'a> {
             let mut first = [0];
             let peeked = self.in_time(FIRST_BYTES, stream.peek(&mut first)).await?;
             if peeked == 1 && first[0] == TLS_HANDSHAKE {
-                return self.serve_tls(stream, Arc::clone(config), router.clone(), requests).await;
+                // Apart, so that a connection without TLS is not as large in memory as one with it.
+                let served = self.serve_tls(stream, Arc::clone(config), router.clone(), requests);
+                return Box::pin(served).await;
             }
         }
         match self.in_time(FIRST_BYTES, read.read(&mut stream)).await? {
             (Protocol::Http, first) => {
-                self.serve_http(first, stream, entrance.plain.clone(), requests).await;
+                Box::pin(self.serve_http(first, stream, entrance.plain.clone(), requests)).await;
                 Ok(())
             }
             (Protocol::Stun, first) => self.serve_stun(stream, None, first.as_slice().to_vec()),

@@ -31,6 +31,8 @@ const STEPS = [
   { rate: 150, loss: 5, invented: 3, named: true },
   { rate: 80, invented: 8, named: true },
 ];
+/** What is wide enough is measured in `tests/run --long nat`; a plain run goes where the ladder decides. */
+const TRIED = process.env.VISAVIS_LONG ? STEPS : STEPS.slice(-3);
 /** How sentences about the own line begin. */
 const OWN = "Ihre Leitung ";
 const SETTLING_MS = 12_000;
@@ -58,7 +60,7 @@ test("the sound stays when the line gets narrow, the picture gives way and comes
   const sides = [patient, doctor];
   const rows = [["line, kbit/s", "lost", "who", "sound invented", "picture received", "frames/s", "kbit/s", "estimate", "round trip", "of the partner", "of the own picture", "of the line"]];
   const failed = [];
-  for (const { rate, loss = 0, invented, named } of STEPS) {
+  for (const { rate, loss = 0, invented, named } of TRIED) {
     await routers.patient.become({ nat: "plain", rate, loss });
     await pause(SETTLING_MS);
     const before = await Promise.all(sides.map((visit) => visit.read(count)));
