@@ -202,10 +202,10 @@ impl<'a> Visitor<'a> {
         };
         let hash = self.app.keys.code_hash(&code.canonical());
         let found = self.app.store.find(&hash).await;
-        if let Ok(Some(found)) = &found {
-            if judge(found, device, Utc::now()).is_ok() {
-                self.places.show(self.app, &hash);
-            }
+        if let Ok(Some(found)) = &found
+            && judge(found, device, Utc::now()).is_ok()
+        {
+            self.places.show(self.app, &hash);
         }
         let is_right = !matches!(found, Ok(None));
         let wait = self.app.guesses.weigh(self.address, is_right, Instant::now());
