@@ -220,3 +220,28 @@ async fn a_code_that_nobody_used_within_ten_minutes_is_worthless_and_a_used_one_
     again.be(&place);
     again.enter(&used).await;
 }
+
+#[tokio::test]
+async fn of_twenty_devices_that_come_with_one_code_at_once_one_gets_in() {
+    let server = Server::start().await;
+    let practice = Practice::set_up(&server, "markt").await;
+    for _ in 0..10 {
+        let (id, _) = planned(&server, &practice).await;
+        let code = start(&server, &practice.head, &id).await;
+        let mut pages = Vec::new();
+        for _ in 0..20 {
+            pages.push(server.page().await);
+        }
+        let answers = pages.iter_mut().map(async |page| {
+            page.join(&code).await;
+            let answer = page.next().await;
+            answer["error"].as_str().unwrap_or(answer["type"].as_str().unwrap()).to_owned()
+        });
+        let mut answers = futures_util::future::join_all(answers).await;
+        answers.sort();
+        assert_eq!(
+            (answers[0].as_str(), answers[18].as_str(), answers[19].as_str()),
+            ("code-used", "code-used", "welcome")
+        );
+    }
+}
