@@ -436,7 +436,7 @@ async function daysLater(days) {
       },
     });
   }, days * DAY_MS);
-  await reception.page.goto(`${server.origin}/desk/`);
+  await reception.go(`${server.origin}/desk/`);
   await reception.onScreen("signIn");
 }
 

@@ -97,7 +97,7 @@ describe("the own key", () => {
     await visit.reload();
     await visit.onScreen("trouble");
     await visit.says("#trouble-text", OWN);
-    await visit.page.goto(`${liar.server.origin}/desk/practice.html`);
+    await visit.go(`${liar.server.origin}/desk/practice.html`);
     await visit.says("#trouble-text", OWN);
     await nothingStolen();
     for (const lie of [ownKey, swapped("users", "weber"), swapped("workplaces", "Empfang")]) {
@@ -146,7 +146,7 @@ describe("the own key", () => {
     const own = "short = 'weber' AND practice = (SELECT id FROM practices WHERE short = 'zeilen')";
     await liar.sql(`DELETE FROM user_keys WHERE user_id = (SELECT id FROM users WHERE ${own})`);
     await liar.sql(`UPDATE users SET public_key = ? WHERE ${own}`, liar.key);
-    await visit.page.goto(`${liar.server.origin}/desk/practice.html`);
+    await visit.go(`${liar.server.origin}/desk/practice.html`);
     await visit.says("#trouble-text", OWN);
     await signOut(visit);
     await signIn(visit, "zeilen", "weber", PASSWORD);

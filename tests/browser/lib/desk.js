@@ -30,7 +30,7 @@ export async function openDesk(server, browser, { role = "head", timeZone = "Eur
   const { secret } = await setUpLink(server);
   const visit = await Visit.open("desk", browser, `${server.origin}/desk/sign-in.html`, options);
   await visit.read(setUp, { ...NAMES, link: secret, timeZone, role });
-  await visit.page.goto(`${server.origin}/desk/`);
+  await visit.go(`${server.origin}/desk/`);
   await visit.onScreen("list");
   return visit;
 }

@@ -75,7 +75,7 @@ export async function signOut(visit) {
 /** A section of the practice's page. @param {Visit} visit @param {string} section */
 export async function turnTo(visit, section) {
   const { origin, pathname } = new URL(visit.page.url());
-  if (pathname !== "/desk/practice.html") await visit.page.goto(`${origin}/desk/practice.html`);
+  if (pathname !== "/desk/practice.html") await visit.go(`${origin}/desk/practice.html`);
   await visit.click(`[data-section=${section}]`);
   await visit.onScreen(section);
   await visit.see("the lists are there", () => document.querySelector("[aria-busy]")?.getAttribute("aria-busy") === "false"); // they move what stands below

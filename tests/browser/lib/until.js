@@ -36,5 +36,5 @@ export async function until(what, ask, { within = 20_000, every = ASK_AGAIN_MS, 
 
 /** A page that is being loaded anew cannot answer for a moment. @param {any} error */
 export function isPassing(error) {
-  return /context was destroyed|Cannot find (default execution )?context|navigated|no such frame|Execution context|realm|Not attached to an active page/i.test(String(error?.message));
+  return /context was destroyed|Cannot find (default execution )?context|navigated|no such frame|Execution context|realm|Not attached to an active page|NS_BINDING_ABORTED|ERR_ABORTED/i.test(String(error?.message));
 }

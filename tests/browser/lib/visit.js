@@ -184,6 +184,11 @@ export class Visit {
     return this.see(`${selector} is visible`, (where) => [...document.querySelectorAll(where)].some((element) => element.checkVisibility()), selector);
   }
 
+  /** To another page, also where this one is still busy coming or going by itself. @param {string} url */
+  async go(url) {
+    await until(`${this.who} goes to ${new URL(url).pathname}`, async () => Boolean(await this.page.goto(url)), { why: () => this.tell() });
+  }
+
   /** Loads the page anew, also where it is about to do so by itself. */
   async reload() {
     await until(`${this.who} loads the page anew`, async () => Boolean(await this.page.reload()), { why: () => this.tell() });
