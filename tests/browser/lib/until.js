@@ -34,7 +34,7 @@ export async function until(what, ask, { within = 20_000, every = ASK_AGAIN_MS, 
   throw new Error(`this did not happen within ${within / 1000} s: ${what}${trouble}. ${await why()}`);
 }
 
-/** A page that is being loaded anew cannot answer for a moment. @param {any} error */
+/** A page that is being loaded cannot answer for a moment, and has no body yet. What stays wrong is told at the end. @param {any} error */
 export function isPassing(error) {
-  return /context was destroyed|Cannot find (default execution )?context|navigated|no such frame|Execution context|realm|Not attached to an active page|NS_BINDING_ABORTED|ERR_ABORTED/i.test(String(error?.message));
+  return /context was destroyed|Cannot find (default execution )?context|navigated|no such frame|Execution context|realm|Not attached to an active page|NS_BINDING_ABORTED|ERR_ABORTED|document\.body is null|properties of null/i.test(String(error?.message));
 }
