@@ -185,7 +185,8 @@ part("the patient opens the link and waits; the knock is heard and seen, and onl
 });
 
 part("the doctor starts from the list and admits, and both see and hear each other", async () => {
-  const opened = until("the call's tab", async () => (await room.context.pages()).find((page) => page !== room.page && page.url().includes("/#")));
+  const before = await room.context.pages();
+  const opened = until("the call's tab", async () => (await room.context.pages()).find((page) => !before.includes(page)));
   await room.click(".visit [data-do=start]");
   call = await Visit.adopt("call", browsers.practice, room.context, await opened);
   // No connection is made before somebody is admitted.
