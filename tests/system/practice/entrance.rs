@@ -60,9 +60,11 @@ async fn with_a_practice_no_start_leaves_a_link() {
 async fn at_a_terminal_the_first_start_prints_the_link_and_leaves_no_file() {
     let home = tempfile::tempdir().unwrap();
     let data = home.path().join("data");
-    let start = format!("{} --data-dir {} --listen 127.0.0.1:0", BINARY, data.display());
+    // The shell between would end by Control-C itself.
+    let start = format!("exec {} --data-dir {} --listen 127.0.0.1:0", BINARY, data.display());
     let mut child = tokio::process::Command::new("script")
         .args(["--quiet", "--return", "--command", &start, "/dev/null"])
+        .env("SHELL", "/bin/sh")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
