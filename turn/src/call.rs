@@ -45,7 +45,7 @@ pub(crate) struct Calls {
 impl Calls {
     /// The seat of a user name, entered if it is new; `None` if it holds `quota` allocations, or the call
     /// has no room for another seat. A call entered here must get an allocation at once.
-    pub(crate) fn enter(&mut self, call: &str, seat: &str, quota: u16) -> Option<SeatRef> {
+    pub(crate) fn enter(&mut self, call: &str, seat: &str, quota: u16, is_group: bool) -> Option<SeatRef> {
         if quota == 0 {
             return None;
         }
@@ -62,6 +62,9 @@ impl Calls {
                 call.seats.len() - 1
             }
         };
+        if is_group {
+            call.seats[position].meter.widen();
+        }
         let position = u8::try_from(position).expect("there are fewer than 256 seats");
         let held = call.allocations.iter().filter(|(_, seat)| *seat == position).count();
         (held < usize::from(quota)).then_some(SeatRef { call: id, seat: position })

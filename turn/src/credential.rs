@@ -1,6 +1,6 @@
 //! Credentials: minted and checked without a table, limited in time, and barred when their seat or call ends.
 //!
-//! The user name is `expiry:call:seat` (expiry in unix seconds), the password base64(HMAC-SHA1(secret, user name)),
+//! The user name is `expiry:call:seat` (expiry in unix seconds), in a call of more than two seats `expiry:call:seat:seats`, the password base64(HMAC-SHA1(secret, user name)),
 //! the form of draft-uberti-behave-turn-rest.
 
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ const LONGEST: usize = 255;
 /// What a client needs to make allocations for one seat.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
-    /// `expiry:call:seat`.
+    /// `expiry:call:seat`, with `:seats` behind it where the call has more than two.
     pub username: String,
     /// base64(HMAC-SHA1(secret, user name)).
     pub password: String,
@@ -37,8 +37,10 @@ impl std::fmt::Debug for Credential {
 /// Why a user name is none of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialError {
-    /// Not `expiry:call:seat`.
-    #[error("a user name has the form expiry:call:seat, at most 255 bytes, no part empty")]
+    /// Not `expiry:call:seat` or `expiry:call:seat:seats`.
+    #[error(
+        "a user name has the form expiry:call:seat or expiry:call:seat:seats, at most 255 bytes, no part empty, seats at most 255"
+    )]
     Malformed,
 }
 
@@ -51,24 +53,35 @@ pub struct UserName<'a> {
     pub call: &'a str,
     /// The seat's label within the call.
     pub seat: &'a str,
+    /// How many seats the call has: more partners need more allocations and more bandwidth.
+    pub seats: u8,
 }
 
+/// A call's seats where nothing else is said.
+const PAIR: u8 = 2;
+
 impl<'a> UserName<'a> {
-    /// Reads `expiry:call:seat`.
+    /// Reads `expiry:call:seat` and `expiry:call:seat:seats`.
     pub fn parse(text: &'a str) -> Result<Self, CredentialError> {
         let mut parts = text.split(':');
-        let (Some(expiry), Some(call), Some(seat), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
+        let (Some(expiry), Some(call), Some(seat), seats, None) =
+            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
         else {
             return Err(CredentialError::Malformed);
         };
-        let digits = !expiry.is_empty() && expiry.bytes().all(|byte| byte.is_ascii_digit());
-        if text.len() > LONGEST || !digits || call.is_empty() || seat.is_empty() {
+        if text.len() > LONGEST || call.is_empty() || seat.is_empty() {
             return Err(CredentialError::Malformed);
         }
-        let expiry = expiry.parse().map_err(|_| CredentialError::Malformed)?;
-        Ok(UserName { expiry, call, seat })
+        let expiry = number(expiry)?;
+        let seats = seats.map_or(Ok(u64::from(PAIR)), number)?;
+        let seats = u8::try_from(seats).map_err(|_| CredentialError::Malformed)?;
+        Ok(UserName { expiry, call, seat, seats })
     }
+}
+
+fn number(text: &str) -> Result<u64, CredentialError> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_number).ok_or(CredentialError::Malformed)
 }
 
 /// The password that belongs to a user name.
@@ -94,17 +107,47 @@ impl Mint {
 
     /// A credential for a seat of a call. Labels must be non-empty and hold no colon, or it opens nothing.
     pub fn mint(&mut self, unix: u64, call: &str, seat: &str) -> Credential {
+        self.mint_for(unix, call, seat, PAIR)
+    }
+
+    fn mint_for(&mut self, unix: u64, call: &str, seat: &str, seats: u8) -> Credential {
         let expiry = self.next_expiry(unix, self.bars.seat(call, seat));
-        let username = format!("{expiry}:{call}:{seat}");
+        let further = if seats > PAIR { format!(":{seats}") } else { String::new() };
+        let username = format!("{expiry}:{call}:{seat}{further}");
         let password = password(&self.secret, &username);
         Credential { username, password, lifetime: Duration::from_secs(expiry.saturating_sub(unix)) }
     }
 
+    /// The same for one stay of many on a seat, numbered as they follow each other, in a call of so many seats; `None` where the stay has ended
+    /// ([`Mint::end_stays`]).
+    pub fn mint_stay(
+        &mut self,
+        unix: u64,
+        call: &str,
+        seat: &str,
+        stay: u64,
+        seats: u8,
+    ) -> Option<Credential> {
+        (stay > self.bars.stays(call, seat)).then(|| self.mint_for(unix, call, seat, seats))
+    }
+
     /// Bars what was minted for a seat so far; gives the last barred expiry, for [`crate::Server::end_seat`].
     pub fn end_seat(&mut self, unix: u64, call: &str, seat: &str) -> u64 {
+        let stays = self.bars.stays(call, seat);
         let barred = self.next_expiry(unix, self.bars.seat(call, seat));
-        self.bars.bar_seat(self.latest, call, seat, barred);
+        self.bars.bar_seat(self.latest, call, seat, SeatBar { expiry: barred, stays });
         barred
+    }
+
+    /// The same, and what will be asked for by a stay up to this one, as long as a credential of it could live. `None`, and nothing happens, where that
+    /// is so already: a word that comes late must not end the stay that followed.
+    pub fn end_stays(&mut self, unix: u64, call: &str, seat: &str, up_to: u64) -> Option<u64> {
+        if up_to <= self.bars.stays(call, seat) {
+            return None;
+        }
+        let barred = self.end_seat(unix, call, seat);
+        self.bars.bar_seat(self.latest, call, seat, SeatBar { expiry: barred, stays: up_to });
+        Some(barred)
     }
 
     /// Bars what was minted for all seats of a call so far; gives the last barred expiry.
@@ -134,7 +177,16 @@ pub(crate) struct Bars {
 #[derive(Debug, Default)]
 struct CallBars {
     whole: Option<u64>,
-    seats: HashMap<Box<str>, u64>,
+    seats: HashMap<Box<str>, SeatBar>,
+}
+
+/// Of one seat.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SeatBar {
+    /// Credentials up to this expiry are refused.
+    pub(crate) expiry: u64,
+    /// Stays up to this one get none.
+    pub(crate) stays: u64,
 }
 
 impl Bars {
@@ -144,9 +196,14 @@ impl Bars {
             || self.seat(user.call, user.seat).is_some_and(|barred| user.expiry <= barred)
     }
 
-    pub(crate) fn bar_seat(&mut self, unix: u64, call: &str, seat: &str, expiry: u64) {
+    pub(crate) fn bar_seat(&mut self, unix: u64, call: &str, seat: &str, bar: SeatBar) {
         self.forget_past(unix);
-        self.calls.entry(call.into()).or_default().seats.insert(seat.into(), expiry);
+        self.calls.entry(call.into()).or_default().seats.insert(seat.into(), bar);
+    }
+
+    /// The last stay of a seat that has ended, as far as it is remembered.
+    fn stays(&self, call: &str, seat: &str) -> u64 {
+        self.calls.get(call).and_then(|bars| bars.seats.get(seat)).map_or(0, |bar| bar.stays)
     }
 
     /// Bars a whole call: its seats' own bars are all earlier, and go.
@@ -157,12 +214,12 @@ impl Bars {
 
     fn seat(&self, call: &str, seat: &str) -> Option<u64> {
         let bars = self.calls.get(call)?;
-        bars.seats.get(seat).copied().max(bars.whole)
+        bars.seats.get(seat).map(|bar| bar.expiry).max(bars.whole)
     }
 
     fn latest_of(&self, call: &str) -> Option<u64> {
         let bars = self.calls.get(call)?;
-        bars.seats.values().copied().max().max(bars.whole)
+        bars.seats.values().map(|bar| bar.expiry).max().max(bars.whole)
     }
 
     /// What has expired needs no bar.
@@ -170,7 +227,7 @@ impl Bars {
         self.forgotten = self.forgotten.max(unix);
         self.calls.retain(|_, bars| {
             bars.whole = bars.whole.filter(|expiry| *expiry >= unix);
-            bars.seats.retain(|_, expiry| *expiry >= unix);
+            bars.seats.retain(|_, bar| bar.expiry >= unix);
             bars.whole.is_some() || !bars.seats.is_empty()
         });
     }
@@ -189,7 +246,7 @@ mod tests {
     /// A mint and the server's bars, told of each end as the handle tells the server.
     fn end_seat(mint: &mut Mint, bars: &mut Bars, unix: u64, call: &str, seat: &str) {
         let barred = mint.end_seat(unix, call, seat);
-        bars.bar_seat(unix, call, seat, barred);
+        bars.bar_seat(unix, call, seat, SeatBar { expiry: barred, stays: 0 });
     }
 
     #[test]
@@ -200,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_user_name_has_three_parts_and_nothing_else() {
-        assert_eq!(UserName::parse("17:c:s"), Ok(UserName { expiry: 17, call: "c", seat: "s" }));
+        assert_eq!(UserName::parse("17:c:s"), Ok(UserName { expiry: 17, call: "c", seat: "s", seats: 2 }));
         for wrong in ["", "17", "17:c", "17:c:", "17::s", ":c:s", "x:c:s", "+17:c:s", "17:c:s:t", "17:c:s:"] {
             assert_eq!(UserName::parse(wrong), Err(CredentialError::Malformed), "{wrong}");
         }

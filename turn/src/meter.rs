@@ -1,7 +1,7 @@
 //! What is measured of a call and of its seats while packets pass: atomic numbers, so that every worker counts in the
 //! same place and none waits for another.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::atomic::{Ordering::Acquire, Ordering::Release};
 use std::time::Duration;
 
@@ -64,16 +64,31 @@ impl CallMeter {
 pub(crate) struct SeatMeter {
     sending: TokenBucket,
     receiving: TokenBucket,
+    /// In a call of more than two the seat has twice the bandwidth.
+    is_in_group: AtomicBool,
+}
+
+impl SeatMeter {
+    /// From here on the seat is one of a group.
+    pub(crate) fn widen(&self) {
+        self.is_in_group.store(true, Relaxed);
+    }
+
+    /// What so many bytes cost of a pair's bandwidth.
+    fn cost(&self, bytes: u64) -> u64 {
+        if self.is_in_group.load(Relaxed) { bytes / 2 } else { bytes }
+    }
 }
 
 /// Takes the bandwidth of packets from both seats; takes nothing from either if one has none left.
 pub(crate) fn spend(from: &SeatMeter, to: &SeatMeter, now: Duration, rate: Rate, bytes: u64) -> bool {
-    if !from.sending.take(now, rate, bytes) {
+    let sent = from.cost(bytes);
+    if !from.sending.take(now, rate, sent) {
         return false;
     }
-    let received = to.receiving.take(now, rate, bytes);
+    let received = to.receiving.take(now, rate, to.cost(bytes));
     if !received {
-        from.sending.put_back(rate, bytes);
+        from.sending.put_back(rate, sent);
     }
     received
 }

@@ -22,7 +22,7 @@ use crate::allocation::{Allocations, FiveTuple};
 use crate::budget::{AnswerBudget, Answered};
 use crate::call::Calls;
 use crate::counters::{Counters, DropReason, Tally};
-use crate::credential::Bars;
+use crate::credential::{Bars, SeatBar};
 use crate::flow::Rules;
 use crate::message::{ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, Message, REFRESH, Response};
 use crate::meter::Traffic;
@@ -181,7 +181,7 @@ impl Server {
     /// Ends a seat's allocations and refuses its credentials with an expiry up to `barred` (see
     /// [`crate::Mint::end_seat`]).
     pub fn end_seat(&mut self, now: Now, call: &str, seat: &str, barred: u64) {
-        self.bars.bar_seat(now.unix, call, seat, barred);
+        self.bars.bar_seat(now.unix, call, seat, SeatBar { expiry: barred, stays: 0 });
         self.end_allocations(call, Some(seat));
     }
 

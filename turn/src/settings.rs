@@ -44,9 +44,9 @@ pub struct Settings {
     pub secret: Vec<u8>,
     /// Who is served.
     pub clients: Clients,
-    /// Allocations a seat may hold at once; over it 486.
+    /// Allocations a seat may hold at once in a call of two or three, as many again for each two seats more; over it 486.
     pub allocations_per_seat: u16,
-    /// Bits of payload a seat may send a second, and as many it may receive; over it packets are dropped.
+    /// Bits of payload a seat of a pair may send a second, and as many it may receive, and twice that in a larger call; over it packets are dropped.
     pub seat_bits_per_second: u64,
     /// Answers a second to one source (IPv4 address or IPv6 /64) that has shown no credential, with a burst of ten
     /// seconds' worth: as many over connections, ten times as many challenges of datagrams, and as many other answers

@@ -188,6 +188,20 @@ impl Relay {
         shared.server().end_seat(shared.now(), call, seat, barred);
     }
 
+    /// The same as [`Relay::mint`] for one stay of many on a seat, numbered as they follow each other, in a call of so many seats; `None` where the
+    /// stay has ended.
+    pub fn mint_stay(&self, call: &str, seat: &str, stay: u64, seats: u8) -> Option<Credential> {
+        self.running.mint().mint_stay(unix_now(), call, seat, stay, seats)
+    }
+
+    /// The same as [`Relay::end_seat`] for the stays up to one, which get no credential any more; nothing where they have ended already.
+    pub fn end_stays(&self, call: &str, seat: &str, up_to: u64) {
+        let mut mint = self.running.mint();
+        let Some(barred) = mint.end_stays(unix_now(), call, seat, up_to) else { return };
+        let shared = &self.running.shared;
+        shared.server().end_seat(shared.now(), call, seat, barred);
+    }
+
     /// Ends all allocations of a call and bars the credentials minted for its seats so far; else as
     /// [`Relay::end_seat`].
     pub fn end_call(&self, call: &str) {

@@ -66,10 +66,12 @@ impl Server {
         let relayed =
             self.allocations.free_address(&mut self.rng, wish).ok_or(Refusal::InsufficientCapacity)?;
         let kept = u16::from(wish == PortWish::EvenAndNext);
-        let quota = self.settings.allocations_per_seat.saturating_sub(kept);
+        // A pair's share again for each two partners more.
+        let shares = u16::from(request.user.seats / 2).max(1);
+        let quota = self.settings.allocations_per_seat.saturating_mul(shares).saturating_sub(kept);
         let seat = self
             .calls
-            .enter(request.user.call, request.user.seat, quota)
+            .enter(request.user.call, request.user.seat, quota, request.user.seats > 2)
             .ok_or(Refusal::AllocationQuotaReached)?;
         self.calls.add_allocation(seat, relayed);
         Ok((relayed, seat))
