@@ -19,7 +19,7 @@ use crate::fields::{Asked, At, Body, zone};
 use crate::keys::Keys;
 use crate::message::Departure;
 use crate::practice::live::Changed;
-use crate::signaling::attendance;
+use crate::signaling::ends;
 use crate::store::{ApiToken, Consultation, NewPlan, NewSeat, Seat, Store};
 
 /// Minutes that a consultation may be planned for.
@@ -437,7 +437,7 @@ pub async fn delete(
     At(id): At<String>,
 ) -> Result<StatusCode, Error> {
     caller.find(&app.store, &id).await?;
-    attendance::revoke(&app, &id).await?;
+    ends::revoke(&app, &id).await?;
     caller.told(&app, "consultation-cancelled", &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -461,7 +461,7 @@ pub async fn reissue(
         return Err(Error::Conflict("role", "A doctor gets a code by starting the consultation."));
     }
     let issued = reissue_code(&app.store, &app.keys, &app.public_url, &id, seat).await?;
-    attendance::dismiss(&app, &id, seat, Departure::Revoked).await?;
+    ends::dismiss(&app, &id, seat, Departure::Revoked).await?;
     caller.told(&app, "code-issued", &id).await?;
     Ok((StatusCode::CREATED, Json(issued)))
 }

@@ -1,6 +1,9 @@
 //! What comes in a body, a path or a query: read, bounded, and refused with the field's name.
 
+use std::pin::Pin;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
@@ -10,19 +13,38 @@ use chrono::{DateTime, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde::de::DeserializeOwned;
 
+use crate::App;
 use crate::access::rfc3339;
 use crate::error::Error;
 
-/// A JSON body; whatever is wrong with it is a 422 that says so.
+/// What a handler asked of whoever sent the head; [`Body`] asks it again.
+#[derive(Clone, Copy)]
+pub struct Rights(pub StillHeld);
+
+/// An error where the rights are gone.
+pub type StillHeld =
+    for<'a> fn(&'a Parts, &'a App) -> Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>>;
+
+/// A JSON body; whatever is wrong with it is a 422 that says so. It has to come within [`BODY`], and whoever has lost their rights since they sent
+/// the head has lost them (R11).
 pub struct Body<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+/// How long a body may take. The largest, a practice's keys, has 2 MB.
+const BODY: Duration = Duration::from_secs(20);
+
+impl<T: DeserializeOwned + Send> FromRequest<Arc<App>> for Body<T> {
     type Rejection = Error;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
-        let body = Json::from_request(request, state).await;
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Error> {
+        let (parts, body) = request.into_parts();
+        let request = Request::from_parts(parts.clone(), body);
+        let body = tokio::time::timeout(BODY, Json::from_request(request, app)).await;
+        let body = body.map_err(|_| Error::Invalid("The body took too long. Send it at once.".to_owned()))?;
         let Json(body) =
             body.map_err(|rejection: JsonRejection| Error::Invalid(format!("{}.", rejection.body_text())))?;
+        if let Some(Rights(still_held)) = parts.extensions.get::<Rights>().copied() {
+            still_held(&parts, app).await?;
+        }
         Ok(Self(body))
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use url::Url;
+use visavis_turn::Credential;
 
 use crate::App;
 
@@ -11,20 +12,33 @@ use crate::App;
 pub struct IceServer {
     /// `turn:` and `turns:` URLs. They answer STUN for direct paths as well.
     pub urls: Vec<String>,
-    /// `expiry:call:seat`.
+    /// `expiry:call:seat`, with `:seats` behind it where the consultation has more than two.
     pub username: String,
     /// base64 of HMAC-SHA1 over the user name.
     pub credential: String,
 }
 
-/// What the seat's page hands to its `RTCPeerConnection`s. `call` is the label of what it is for.
+/// What a page hands to its `RTCPeerConnection`s for a check. `call` is the check's label.
 pub fn servers(app: &App, call: &str, seat: u8) -> Vec<IceServer> {
-    let credential = app.relay.mint(call, &seat.to_string());
-    vec![IceServer {
-        urls: app.relay_urls.clone(),
-        username: credential.username,
-        credential: credential.password,
-    }]
+    servers_with(app, app.relay.mint(call, &seat.to_string()))
+}
+
+/// The same for who holds a seat of a consultation as this epoch; `None` where that stay has ended (R11).
+pub fn servers_of(
+    app: &App,
+    consultation: &str,
+    (seat, epoch): (u8, i64),
+    seats: usize,
+) -> Option<Vec<IceServer>> {
+    let call = app.keys.call_label(consultation);
+    let seats = u8::try_from(seats).unwrap_or(u8::MAX);
+    let credential = app.relay.mint_stay(&call, &seat.to_string(), epoch.unsigned_abs(), seats)?;
+    Some(servers_with(app, credential))
+}
+
+fn servers_with(app: &App, credential: Credential) -> Vec<IceServer> {
+    let Credential { username, password: credential, .. } = credential;
+    vec![IceServer { urls: app.relay_urls.clone(), username, credential }]
 }
 
 /// Who ends TLS before the relay.

@@ -230,7 +230,7 @@ impl Door {
                 let issued = async {
                     let issued =
                         consultation::reissue_code(&store, &secrets.keys, &public_url, id, seat).await?;
-                    store.clear_admission(id, seat).await?;
+                    store.clear_admission(id, seat, false).await?;
                     Ok(issued)
                 };
                 done(issued.await, &store).await

@@ -20,6 +20,9 @@ pub enum ClientMessage {
         token: Option<Secret>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         incarnation: Option<i64>,
+        /// The how manyth socket of this device: of two it goes on with the later. Pages of before do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attempt: Option<u32>,
     },
     /// The user's name, sealed for one seat (R10).
     Name { to: SeatNumber, sealed: Sealed },

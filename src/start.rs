@@ -67,9 +67,7 @@ pub async fn start(config: Config) -> Result<Running, Refusal> {
     let address = ports.address;
     let store = open_store(&config, &data_dir).await?;
     let secrets = Secrets::load(&config, &store).await?;
-    if config.database_url_file.is_none() {
-        store.release_all().await.map_err(|error| no_store(&config, &error))?;
-    }
+    store.release_all().await.map_err(|error| no_store(&config, &error))?;
     let settings = visavis_turn::Settings::new("visavis", &secrets.keys.relay_secret());
     let relay = visavis_turn::Relay::start(settings, ports.relay)
         .map_err(|error| refuse(format!("The relay does not start: {error}.")))?;

@@ -17,7 +17,7 @@ use crate::audit::note;
 use crate::client::ClientAddress;
 use crate::error::{Error, Problem};
 use crate::fields::{Asked, Body, line, moment, phone, time_zone};
-use crate::signaling::attendance;
+use crate::signaling::ends;
 use crate::store::AuditLine;
 
 /// New settings; what is missing stays.
@@ -145,7 +145,7 @@ pub async fn delete(
 ) -> Result<StatusCode, Error> {
     secrets(&[("secret", &body.secret)])?;
     prove(&app, address, &member, By::Password, body.secret).await?;
-    attendance::revoke_all(&app, &member.practice.id).await?;
+    ends::revoke_all(&app, &member.practice.id).await?;
     app.store.delete_practice(&member.practice.id).await?;
     app.desk.tell_sessions(&member.practice.id);
     Ok(StatusCode::NO_CONTENT)

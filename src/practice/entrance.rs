@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::member::UserRole;
 use super::proof::{Budget, By, secrets};
-use super::session::{Signed, begin};
+use super::session::{Fresh, Signed, begin};
 use super::wrapped::WRAPPED_CHARACTERS;
 use crate::App;
 use crate::client::ClientAddress;
@@ -21,8 +21,8 @@ use crate::fields::{Body, fold, line, opaque, phone, short, time_zone};
 use crate::first_link;
 use crate::keys::{new_id, random_128, token_hash};
 use crate::retention::RETENTION_DAYS;
-use crate::signaling::attendance;
-use crate::store::{Credentials, KeyFor, Practice, Workplace};
+use crate::signaling::ends;
+use crate::store::{self, CameOf, Credentials, KeyFor, Practice, Workplace};
 
 /// Two names.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -160,10 +160,6 @@ pub async fn set_up(
     }
     let password_hash = budget.hash(&app, body.secret).await?;
     let recovery_hash = budget.hash(&app, body.recovery_secret).await?;
-    app.store.use_link(&link, "set-up", now).await?.ok_or_else(unknown)?;
-    if !app.store.create_practice(&practice, now).await? {
-        return Err(taken());
-    }
     let id = new_id();
     let credentials = Credentials {
         password_hash: &password_hash,
@@ -173,29 +169,36 @@ pub async fn set_up(
         by_recovery: Some(&body.by_recovery),
         must_change: false,
     };
-    let key = |wrapped: String| [KeyFor { version: 1, wrapped }];
-    let row = [practice.id.as_str(), &id, &user, body.role.as_str()];
-    app.store.create_user(row, &credentials, &key(body.practice_key), now).await?;
-    let (token, workplace) = (
-        random_128(),
-        Workplace {
-            id: new_id(),
-            practice: practice.id.clone(),
-            name: workplace_name,
-            public_key: body.workplace.public_key,
-            requested_by: user.clone(),
-            created_at: now,
-            released_at: Some(now),
-            released_by: Some(user.clone()),
-            last_seen_at: None,
-        },
-    );
-    app.store.create_workplace(&workplace, &token_hash(&token)).await?;
-    let keys = key(body.workplace.practice_key);
-    app.store.release_workplace(&practice.id, &workplace.id, &user, &keys, now).await?;
-    let user = app.store.user(&practice.id, &id).await?.ok_or(Error::NotFound("user"))?;
+    let workplace = Workplace {
+        id: new_id(),
+        practice: practice.id.clone(),
+        name: workplace_name,
+        public_key: body.workplace.public_key,
+        requested_by: user.clone(),
+        created_at: now,
+        released_at: Some(now),
+        released_by: Some(user.clone()),
+        last_seen_at: None,
+    };
+    let (token, session) = (random_128(), Fresh::draw());
+    let set_up = store::SetUp {
+        link: &link,
+        practice: &practice,
+        user: [&id, &user, body.role.as_str()],
+        credentials: &credentials,
+        user_key: &KeyFor { version: 1, wrapped: body.practice_key },
+        workplace: &workplace,
+        workplace_token_hash: &token_hash(&token),
+        workplace_key: &KeyFor { version: 1, wrapped: body.workplace.practice_key },
+        session: &session.of(&id, Some(&workplace.id)),
+    };
+    match app.store.set_up(&set_up, now).await? {
+        CameOf::Done(()) => {}
+        CameOf::NoLink => return Err(unknown()),
+        CameOf::Taken => return Err(taken()),
+    }
     first_link::forget(&app.config.data_dir);
-    let signed = begin(&app, &user, Some(&workplace), "set-up").await?;
+    let signed = session.view(&app, "set-up", Some(&workplace.id)).await?;
     Ok((StatusCode::CREATED, Json(Signed { workplace_token: Some(token), ..signed })))
 }
 
@@ -264,7 +267,6 @@ pub async fn rescue(
     }
     let password_hash = budget.hash(&app, body.secret).await?;
     let recovery_hash = budget.hash(&app, body.recovery_secret).await?;
-    app.store.use_link(&link, "rescue", now).await?.ok_or_else(unknown)?;
     let credentials = Credentials {
         password_hash: &password_hash,
         recovery_hash: Some(&recovery_hash),
@@ -273,9 +275,13 @@ pub async fn rescue(
         by_recovery: Some(&body.by_recovery),
         must_change: false,
     };
-    attendance::bar(&app, app.store.replace_pair(&user.id, &credentials, &[], now).await?);
-    let user = app.store.user(&user.practice, &user.id).await?.ok_or_else(unknown)?;
-    Ok((StatusCode::CREATED, Json(begin(&app, &user, None, "rescue").await?)))
+    let session = Fresh::draw();
+    let CameOf::Done(ended) = app.store.rescue(&link, &credentials, &session.of(&user.id, None), now).await?
+    else {
+        return Err(unknown());
+    };
+    ends::bar(&app, ended);
+    Ok((StatusCode::CREATED, Json(session.view(&app, "rescue", None).await?)))
 }
 
 /// Signing in.

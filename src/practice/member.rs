@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::App;
 use crate::error::Error;
+use crate::fields;
 use crate::keys::token_hash;
 use crate::store::{Practice, Session, User, Workplace};
 
@@ -136,6 +137,45 @@ impl FromRequestParts<Arc<App>> for Member {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
+        require(parts, Asked::Session);
+        Self::of_header(parts, app).await
+    }
+}
+
+/// What a handler asks of a member. It is asked again when the body is there, which may be long after the head ([`fields::Body`]).
+#[derive(Clone, Copy)]
+enum Asked {
+    Session,
+    Colleague,
+    Admin,
+    Releaser,
+}
+
+fn require(parts: &mut Parts, asked: Asked) {
+    let still_held: fields::StillHeld = match asked {
+        Asked::Session => |parts, app| Box::pin(still_held(parts, app, Asked::Session)),
+        Asked::Colleague => |parts, app| Box::pin(still_held(parts, app, Asked::Colleague)),
+        Asked::Admin => |parts, app| Box::pin(still_held(parts, app, Asked::Admin)),
+        Asked::Releaser => |parts, app| Box::pin(still_held(parts, app, Asked::Releaser)),
+    };
+    parts.extensions.insert(fields::Rights(still_held));
+}
+
+async fn still_held(parts: &Parts, app: &App, asked: Asked) -> Result<(), Error> {
+    Member::of_header(parts, app).await?.with(asked).map(drop)
+}
+
+impl Member {
+    fn with(self, asked: Asked) -> Result<Self, Error> {
+        match asked {
+            Asked::Session => Ok(self),
+            Asked::Colleague => self.own_password()?.released(),
+            Asked::Admin => self.own_password()?.released()?.admin(),
+            Asked::Releaser => self.own_password()?.releaser(),
+        }
+    }
+
+    async fn of_header(parts: &Parts, app: &App) -> Result<Self, Error> {
         let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = header.and_then(|value| value.strip_prefix("Bearer ")).ok_or(Error::Session)?;
         Self::of_token(app, token).await
@@ -148,7 +188,7 @@ pub struct Colleague(pub Member);
 impl Colleague {
     /// The colleague behind a session's token.
     pub async fn of_token(app: &App, token: &str) -> Result<Self, Error> {
-        Ok(Self(Member::of_token(app, token).await?.own_password()?.released()?))
+        Ok(Self(Member::of_token(app, token).await?.with(Asked::Colleague)?))
     }
 }
 
@@ -156,8 +196,8 @@ impl FromRequestParts<Arc<App>> for Colleague {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
-        let member = Member::from_request_parts(parts, app).await?;
-        Ok(Self(member.own_password()?.released()?))
+        require(parts, Asked::Colleague);
+        Ok(Self(Member::of_header(parts, app).await?.with(Asked::Colleague)?))
     }
 }
 
@@ -168,8 +208,8 @@ impl FromRequestParts<Arc<App>> for Admin {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
-        let member = Member::from_request_parts(parts, app).await?;
-        Ok(Self(member.own_password()?.released()?.admin()?))
+        require(parts, Asked::Admin);
+        Ok(Self(Member::of_header(parts, app).await?.with(Asked::Admin)?))
     }
 }
 
@@ -180,7 +220,7 @@ impl FromRequestParts<Arc<App>> for Releaser {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
-        let member = Member::from_request_parts(parts, app).await?;
-        Ok(Self(member.own_password()?.releaser()?))
+        require(parts, Asked::Releaser);
+        Ok(Self(Member::of_header(parts, app).await?.with(Asked::Releaser)?))
     }
 }

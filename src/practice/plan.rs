@@ -25,7 +25,7 @@ use crate::fields::{Asked, At, Body, at, moment, opaque, zone};
 use crate::invitation::{Calendar, Mail, MailError, Method};
 use crate::limit::Attempt;
 use crate::readiness::Readiness;
-use crate::signaling::attendance;
+use crate::signaling::ends;
 use crate::store::{Change, Cursor, Planned, Store, Which};
 
 /// A sealed record: long notes included.
@@ -329,7 +329,7 @@ pub async fn cancel(
     At(id): At<String>,
 ) -> Result<StatusCode, Error> {
     if find(&app, &member, &id).await?.revoked_at.is_none() {
-        attendance::revoke(&app, &id).await?;
+        ends::revoke(&app, &id).await?;
         app.store.raise_sequence(&id).await?;
         told(&app, &member, "consultation-cancelled", &id).await?;
     }
@@ -348,7 +348,7 @@ pub async fn delete(
     At(id): At<String>,
 ) -> Result<StatusCode, Error> {
     find(&app, &member, &id).await?;
-    attendance::revoke(&app, &id).await?;
+    ends::revoke(&app, &id).await?;
     app.store.delete_consultation(&member.practice.id, &id).await?;
     told(&app, &member, "consultation-deleted", &id).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -18,7 +18,7 @@ use crate::consultation::{IssuedSeat, issued_seat, reissue_code};
 use crate::error::{Error, Problem};
 use crate::fields::{At, Body};
 use crate::message::Departure;
-use crate::signaling::attendance;
+use crate::signaling::ends;
 use crate::store::{NewDoctorsCode, NewSeat, Planned};
 
 /// What opens the doctor's seat.
@@ -99,6 +99,7 @@ pub async fn add(
     let number = number.and_then(|number| u8::try_from(number).ok());
     let number =
         number.ok_or(Error::Conflict("full", "A consultation has nine seats, and all are taken."))?;
+    ends::say_seats(&app, &id);
     told(&app, &member, "code-issued", &id).await?;
     Ok((StatusCode::CREATED, Json(issued_seat(&app.public_url, number, body.role, &code))))
 }
@@ -122,7 +123,8 @@ pub async fn remove(
             "A consultation keeps its doctor and one more. Call it off instead.",
         ));
     }
-    attendance::dismiss(&app, &id, seat, Departure::Revoked).await?;
+    ends::dismiss(&app, &id, seat, Departure::Revoked).await?;
+    ends::say_seats(&app, &id);
     told(&app, &member, "code-revoked", &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -144,7 +146,7 @@ pub async fn reissue(
         return Err(Error::Conflict("role", "A doctor gets a code by starting the consultation."));
     }
     let issued = reissue_code(&app.store, &app.keys, &app.public_url, &id, seat).await?;
-    attendance::dismiss(&app, &id, seat, Departure::Revoked).await?;
+    ends::dismiss(&app, &id, seat, Departure::Revoked).await?;
     told(&app, &member, "code-issued", &id).await?;
     Ok((StatusCode::CREATED, Json(issued)))
 }

@@ -9,7 +9,7 @@ use crate::audit::note;
 use crate::error::Error;
 use crate::fields::moment;
 use crate::keys::{new_id, random_128, token_hash};
-use crate::store::{KeyFor, Practice, User, Workplace};
+use crate::store::{KeyFor, NewSession, Practice, User, Workplace};
 
 /// A day's work and a bit. A tab that closes forgets its session earlier.
 const SESSION: Duration = Duration::hours(12);
@@ -127,6 +127,40 @@ pub async fn view(app: &App, member: Member) -> Result<Signed, Error> {
     })
 }
 
+/// A session that is begun, or will be: its token and its public name.
+pub struct Fresh {
+    token: String,
+    hash: String,
+    id: String,
+    expires_at: i64,
+}
+
+impl Fresh {
+    /// Draws one.
+    pub fn draw() -> Self {
+        let token = random_128();
+        Self {
+            hash: token_hash(&token),
+            token,
+            id: new_id(),
+            expires_at: (Utc::now() + SESSION).timestamp_millis(),
+        }
+    }
+
+    /// For the store.
+    pub fn of<'a>(&'a self, user: &'a str, workplace: Option<&'a str>) -> NewSession<'a> {
+        NewSession { hash: &self.hash, id: &self.id, user, workplace, expires_at: self.expires_at }
+    }
+
+    /// Once the store has it: what its page needs, and a line of the trail.
+    pub async fn view(self, app: &App, what: &str, workplace: Option<&str>) -> Result<Signed, Error> {
+        let member = Member::of_token(app, &self.token).await?;
+        let (practice, user) = (&member.practice.id, &member.user.short);
+        note(&app.store, practice, user, what, workplace.unwrap_or_default()).await;
+        Ok(Signed { token: Some(self.token), ..view(app, member).await? })
+    }
+}
+
 /// Begins a session for a user at a browser.
 pub async fn begin(
     app: &App,
@@ -134,15 +168,7 @@ pub async fn begin(
     workplace: Option<&Workplace>,
     what: &str,
 ) -> Result<Signed, Error> {
-    let now = Utc::now();
-    let (token, id) = (random_128(), new_id());
-    let expires_at = (now + SESSION).timestamp_millis();
-    let names = [token_hash(&token), id, user.id.clone()];
-    let workplace_id = workplace.map(|workplace| workplace.id.as_str());
-    app.store
-        .begin_session(names.each_ref().map(String::as_str), workplace_id, now.timestamp_millis(), expires_at)
-        .await?;
-    note(&app.store, &user.practice, &user.short, what, workplace_id.unwrap_or_default()).await;
-    let member = Member::of_token(app, &token).await?;
-    Ok(Signed { token: Some(token), ..view(app, member).await? })
+    let (fresh, workplace) = (Fresh::draw(), workplace.map(|workplace| workplace.id.as_str()));
+    app.store.begin_session(&fresh.of(&user.id, workplace), Utc::now().timestamp_millis()).await?;
+    fresh.view(app, what, workplace).await
 }

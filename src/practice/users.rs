@@ -21,7 +21,7 @@ use crate::error::{Error, Problem};
 use crate::fields::{At, Body, moment, opaque, short};
 use crate::keys::new_id;
 use crate::limit::Origin;
-use crate::signaling::attendance;
+use crate::signaling::ends;
 use crate::store::{self, Credentials, Ended, Holder, KeyFor, Rotation, User, Withdrawal};
 
 /// A user as colleagues see them.
@@ -192,7 +192,7 @@ pub async fn reset(
         .await?;
     let now = Utc::now().timestamp_millis();
     let ended = app.store.replace_pair(&id, &pair.credentials(), &body.keys, now).await?;
-    attendance::bar(&app, ended);
+    ends::bar(&app, ended);
     told(&app, &member, "user-reset", &user.short).await?;
     app.desk.tell_sessions(&member.practice.id);
     Ok(StatusCode::NO_CONTENT)
@@ -288,7 +288,7 @@ async fn find(app: &App, member: &Member, id: &str) -> Result<User, Error> {
 
 /// Tells what has ended with a user's rights: pages are out, the trail names the programs that come in no more.
 async fn end(app: &App, member: &Member, ended: Ended) {
-    attendance::bar(app, ended.codes);
+    ends::bar(app, ended.codes);
     for token in ended.tokens {
         note(&app.store, &member.practice.id, &member.user.short, "token-ended", &token).await;
     }

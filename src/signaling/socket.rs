@@ -1,161 +1,125 @@
-//! A page's WebSocket: typed messages in, typed messages out, rate and deadlines kept here.
+//! A page's WebSocket: typed messages in, typed messages out. What goes out waits here, so that nobody waits for a page that does not read.
 
-use std::time::{Duration, Instant};
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
-use futures_util::SinkExt;
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use futures_util::{SinkExt, StreamExt};
+use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::limit::MessageRate;
-use crate::message::{ClientMessage, ErrorName, ServerMessage};
+use super::participant::Input;
+use crate::message::ServerMessage;
 
 /// A page that takes nothing for this long does not read.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
-/// Two pings and a bit without any answer: the device is gone.
-const SILENCE: Duration = Duration::from_secs(60);
-
-/// Messages that a page may have sent before it read the close.
-const UNDER_WAY: u32 = 256;
+/// What may wait for one page: an offer and its candidates from each of eight partners, several times over.
+const OUTBOX_BYTES: usize = 2 * 1024 * 1024;
 
 /// The page's end of the wire.
 pub struct Socket {
     inner: WebSocket,
-    rate: MessageRate,
-    heard_at: Instant,
+    outbox: VecDeque<Message>,
+    outbox_bytes: usize,
+    /// Something was handed over that may not have left.
+    is_unflushed: bool,
+    /// Until when the page has to take what it is sent.
+    deadline: Option<Pin<Box<Sleep>>>,
 }
 
-/// What came from the page.
-pub enum Incoming {
-    /// A message of the protocol.
-    Message(ClientMessage),
-    /// Text that is none.
-    Malformed,
-    /// The answer to a ping that carried this.
-    Pong(Bytes),
-    /// The socket is of no more use; it was told why.
-    Closed,
-}
-
-/// The socket does not take messages any more.
+/// More waits for the page than it may leave unread.
 #[derive(Debug)]
-pub struct Closed;
+pub struct Full;
 
 impl Socket {
     /// Wraps an upgraded socket.
     pub fn new(inner: WebSocket) -> Self {
-        let now = Instant::now();
-        Self { inner, rate: MessageRate::new(now), heard_at: now }
+        Self { inner, outbox: VecDeque::new(), outbox_bytes: 0, is_unflushed: false, deadline: None }
     }
 
-    /// The page entered a consultation of so many seats, and has more to say in a larger one.
-    pub fn expect_seats(&mut self, seats: usize) {
-        self.rate.widen(seats);
-    }
-
-    /// The next thing from the page. Cancel-safe but for the farewell to a page that broke a bound.
-    pub async fn receive(&mut self) -> Incoming {
-        loop {
-            let message = match self.inner.recv().await {
-                Some(Ok(message)) => message,
-                Some(Err(error)) => {
-                    if is_too_large(error) {
-                        self.close(close_code::SIZE, "64 KiB at most").await;
-                    }
-                    return Incoming::Closed;
-                }
-                None => return Incoming::Closed,
-            };
-            self.heard_at = Instant::now();
-            if !self.rate.allows(self.heard_at) {
-                self.reject(ErrorName::TooFast).await;
-                return Incoming::Closed;
-            }
-            match message {
-                Message::Text(text) => {
-                    return serde_json::from_str(&text).map_or(Incoming::Malformed, Incoming::Message);
-                }
-                Message::Pong(payload) => return Incoming::Pong(payload),
-                Message::Ping(_) => {}
-                Message::Binary(_) => {
-                    self.close(close_code::UNSUPPORTED, "text frames only").await;
-                    return Incoming::Closed;
-                }
-                Message::Close(_) => return Incoming::Closed,
-            }
-        }
-    }
-
-    /// Queues a message; [`Self::flush`] sends what is queued.
-    pub async fn feed(&mut self, message: &ServerMessage) -> Result<(), Closed> {
+    /// To the page, as soon as it takes it.
+    pub fn send(&mut self, message: &ServerMessage) -> Result<(), Full> {
         let text = serde_json::to_string(message).expect("messages are plain data");
-        self.write(Message::Text(text.into()), false).await
+        self.outbox_bytes += text.len();
+        self.outbox.push_back(Message::Text(text.into()));
+        if self.outbox_bytes > OUTBOX_BYTES { Err(Full) } else { Ok(()) }
     }
 
-    /// Sends what is queued.
-    pub async fn flush(&mut self) -> Result<(), Closed> {
-        within_deadline(self.inner.flush()).await
+    /// Asks the device whether it is there; the answer is an [`Input::Pong`] with the same payload.
+    pub fn ping(&mut self, payload: String) {
+        self.outbox.push_back(Message::Ping(Bytes::from(payload)));
     }
 
-    /// Sends a message at once.
-    pub async fn send(&mut self, message: &ServerMessage) -> Result<(), Closed> {
-        self.feed(message).await?;
-        self.flush().await
+    /// Closes with a code of RFC 6455 §7.4, after what was sent before.
+    pub fn close(&mut self, code: u16, reason: &'static str) {
+        self.outbox.push_back(Message::Close(Some(CloseFrame { code, reason: reason.into() })));
     }
 
-    /// Asks the device whether it is there; the answer is an [`Incoming::Pong`] with the same payload.
-    pub async fn ping(&mut self, payload: &str) -> Result<(), Closed> {
-        self.write(Message::Ping(Bytes::copy_from_slice(payload.as_bytes())), true).await
+    /// Sends what waits, and gives the next thing from the page if it `reads`. Cancel-safe.
+    pub async fn next(&mut self, reads: bool) -> Input {
+        std::future::poll_fn(|cx| self.poll(reads, cx)).await
     }
 
-    /// Whether the device has been silent for too long.
-    pub fn is_silent(&self) -> bool {
-        self.heard_at.elapsed() > SILENCE
-    }
-
-    /// Says what was wrong and closes with 1008, or 1011 where the server is to blame.
-    pub async fn reject(&mut self, error: ErrorName) {
-        let _ = self.send(&ServerMessage::error(error)).await;
-        let code = if error == ErrorName::Unavailable { close_code::ERROR } else { close_code::POLICY };
-        self.close(code, "see the error before").await;
-    }
-
-    /// Says farewell and closes with 1000.
-    pub async fn farewell(&mut self, message: &ServerMessage) {
-        let _ = self.send(message).await;
-        self.close(close_code::NORMAL, "").await;
-    }
-
-    /// Closes with a code of RFC 6455 §7.4.
-    pub async fn close(&mut self, code: u16, reason: &'static str) {
-        let frame = CloseFrame { code, reason: reason.into() };
-        let _ = self.write(Message::Close(Some(frame)), true).await;
-    }
-
-    /// Reads until the page has closed its end. From a page that floods on, no more is taken than may have been under way: it stands still
-    /// until the caller's deadline.
-    pub async fn drain(&mut self) {
-        for _ in 0..UNDER_WAY {
-            let Some(Ok(_)) = self.inner.recv().await else { return };
+    fn poll(&mut self, reads: bool, cx: &mut Context<'_>) -> Poll<Input> {
+        match self.poll_write(cx) {
+            Poll::Ready(Ok(())) => self.deadline = None,
+            Poll::Ready(Err(())) => return Poll::Ready(Input::Lost),
+            Poll::Pending => {
+                let deadline = self
+                    .deadline
+                    .get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + WRITE_DEADLINE)));
+                if deadline.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Input::Lost);
+                }
+            }
         }
-        std::future::pending::<()>().await;
+        if !reads {
+            return Poll::Pending;
+        }
+        self.inner.poll_next_unpin(cx).map(|frame| match frame {
+            Some(Ok(frame)) => read(frame),
+            Some(Err(error)) => {
+                if is_too_large(error) {
+                    Input::TooLarge
+                } else {
+                    Input::Lost
+                }
+            }
+            None => Input::Lost,
+        })
     }
 
-    async fn write(&mut self, message: Message, flush: bool) -> Result<(), Closed> {
-        if flush {
-            within_deadline(self.inner.send(message)).await
-        } else {
-            within_deadline(self.inner.feed(message)).await
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ()>> {
+        while let Some(message) = self.outbox.front() {
+            std::task::ready!(self.inner.poll_ready_unpin(cx)).map_err(drop)?;
+            if let Message::Text(text) = message {
+                self.outbox_bytes -= text.len();
+            }
+            let Some(message) = self.outbox.pop_front() else { break };
+            self.inner.start_send_unpin(message).map_err(drop)?;
+            self.is_unflushed = true;
+            self.deadline = None;
         }
+        if self.is_unflushed {
+            std::task::ready!(self.inner.poll_flush_unpin(cx)).map_err(drop)?;
+            self.is_unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn read(frame: Message) -> Input {
+    match frame {
+        Message::Text(text) => serde_json::from_str(&text).map_or(Input::Malformed, Input::Message),
+        Message::Pong(payload) => Input::Pong(String::from_utf8_lossy(&payload).into_owned()),
+        Message::Ping(_) => Input::Pong(String::new()),
+        Message::Binary(_) => Input::Binary,
+        Message::Close(_) => Input::Lost,
     }
 }
 
 fn is_too_large(error: axum::Error) -> bool {
     matches!(error.into_inner().downcast_ref(), Some(tungstenite::Error::Capacity(_)))
-}
-
-async fn within_deadline(write: impl Future<Output = Result<(), axum::Error>>) -> Result<(), Closed> {
-    match tokio::time::timeout(WRITE_DEADLINE, write).await {
-        Ok(Ok(())) => Ok(()),
-        _ => Err(Closed),
-    }
 }

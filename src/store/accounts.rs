@@ -1,6 +1,6 @@
 //! Practices and who works in them.
 
-use sqlx::FromRow;
+use sqlx::{Any, FromRow, Transaction};
 
 use super::codes::{end_codes_of, end_tokens_of};
 use super::keys::{Holder, KeyFor, lock, write_keys};
@@ -89,25 +89,6 @@ impl Store {
         Ok(sqlx::query("SELECT id FROM practices LIMIT 1").fetch_optional(&self.pool).await?.is_some())
     }
 
-    /// Writes a practice; `false` where its short name is taken. With it the links that starts printed die.
-    pub async fn create_practice(&self, practice: &Practice, now: i64) -> Result<bool, sqlx::Error> {
-        let sql = "INSERT INTO practices (id, short, name, phone, time_zone, key_version, retention_days, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (short) DO NOTHING";
-        let done = sqlx::query(sql)
-            .bind(&practice.id)
-            .bind(&practice.short)
-            .bind(&practice.name)
-            .bind(&practice.phone)
-            .bind(&practice.time_zone)
-            .bind(practice.key_version)
-            .bind(practice.retention_days)
-            .bind(now)
-            .execute(&self.pool)
-            .await?;
-        sqlx::query("DELETE FROM links WHERE purpose = 'first'").execute(&self.pool).await?;
-        Ok(done.rows_affected() == 1)
-    }
-
     /// A practice by its id.
     pub async fn practice(&self, id: &str) -> Result<Option<Practice>, sqlx::Error> {
         let sql = format!("SELECT {PRACTICE} FROM practices p WHERE p.id = $1");
@@ -177,23 +158,7 @@ impl Store {
     ) -> Result<bool, sqlx::Error> {
         let mut transaction = self.begin().await?;
         lock(&mut transaction, practice).await?;
-        let sql = "INSERT INTO users (id, practice, short, role, password_hash, recovery_hash, public_key, by_password, by_recovery, must_change, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (practice, short) DO NOTHING";
-        let done = sqlx::query(sql)
-            .bind(id)
-            .bind(practice)
-            .bind(short)
-            .bind(role)
-            .bind(credentials.password_hash)
-            .bind(credentials.recovery_hash)
-            .bind(credentials.public_key)
-            .bind(credentials.by_password)
-            .bind(credentials.by_recovery)
-            .bind(i64::from(credentials.must_change))
-            .bind(now)
-            .execute(&mut *transaction)
-            .await?;
-        if done.rows_affected() == 0 {
+        if !insert_user(&mut transaction, [practice, id, short, role], credentials, now).await? {
             return Ok(false);
         }
         write_keys(&mut transaction, Holder::User, id, keys).await?;
@@ -210,24 +175,7 @@ impl Store {
         now: i64,
     ) -> Result<Vec<EndedCode>, sqlx::Error> {
         let mut transaction = self.begin().await?;
-        let sql = "UPDATE users SET password_hash = $1, recovery_hash = $2, public_key = $3, by_password = $4, by_recovery = $5, must_change = $6 \
-             WHERE id = $7";
-        sqlx::query(sql)
-            .bind(credentials.password_hash)
-            .bind(credentials.recovery_hash)
-            .bind(credentials.public_key)
-            .bind(credentials.by_password)
-            .bind(credentials.by_recovery)
-            .bind(i64::from(credentials.must_change))
-            .bind(id)
-            .execute(&mut *transaction)
-            .await?;
-        for table in ["user_keys", "sessions", "passkeys"] {
-            let sql = format!("DELETE FROM {table} WHERE user_id = $1");
-            sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id).execute(&mut *transaction).await?;
-        }
-        write_keys(&mut transaction, Holder::User, id, keys).await?;
-        let ended = end_codes_of(&mut transaction, id, now).await?;
+        let ended = set_pair(&mut transaction, id, credentials, keys, now).await?;
         transaction.commit().await?;
         Ok(ended)
     }
@@ -306,4 +254,81 @@ impl Store {
         transaction.commit().await?;
         Ok(Some(ended))
     }
+}
+
+/// Writes a practice; `false` where its short name is taken. With it the links that starts printed die.
+pub(super) async fn insert_practice(
+    transaction: &mut Transaction<'_, Any>,
+    practice: &Practice,
+    now: i64,
+) -> Result<bool, sqlx::Error> {
+    let sql = "INSERT INTO practices (id, short, name, phone, time_zone, key_version, retention_days, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (short) DO NOTHING";
+    let done = sqlx::query(sql)
+        .bind(&practice.id)
+        .bind(&practice.short)
+        .bind(&practice.name)
+        .bind(&practice.phone)
+        .bind(&practice.time_zone)
+        .bind(practice.key_version)
+        .bind(practice.retention_days)
+        .bind(now)
+        .execute(&mut **transaction)
+        .await?;
+    sqlx::query("DELETE FROM links WHERE purpose = 'first'").execute(&mut **transaction).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Writes a user; `false` where the short name is taken in this practice.
+pub(super) async fn insert_user(
+    transaction: &mut Transaction<'_, Any>,
+    [practice, id, short, role]: [&str; 4],
+    credentials: &Credentials<'_>,
+    now: i64,
+) -> Result<bool, sqlx::Error> {
+    let sql = "INSERT INTO users (id, practice, short, role, password_hash, recovery_hash, public_key, by_password, by_recovery, must_change, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (practice, short) DO NOTHING";
+    let done = sqlx::query(sql)
+        .bind(id)
+        .bind(practice)
+        .bind(short)
+        .bind(role)
+        .bind(credentials.password_hash)
+        .bind(credentials.recovery_hash)
+        .bind(credentials.public_key)
+        .bind(credentials.by_password)
+        .bind(credentials.by_recovery)
+        .bind(i64::from(credentials.must_change))
+        .bind(now)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Another pair for a user; what hung on the old one ends.
+pub(super) async fn set_pair(
+    transaction: &mut Transaction<'_, Any>,
+    id: &str,
+    credentials: &Credentials<'_>,
+    keys: &[KeyFor],
+    now: i64,
+) -> Result<Vec<EndedCode>, sqlx::Error> {
+    let sql = "UPDATE users SET password_hash = $1, recovery_hash = $2, public_key = $3, by_password = $4, by_recovery = $5, must_change = $6 \
+         WHERE id = $7";
+    sqlx::query(sql)
+        .bind(credentials.password_hash)
+        .bind(credentials.recovery_hash)
+        .bind(credentials.public_key)
+        .bind(credentials.by_password)
+        .bind(credentials.by_recovery)
+        .bind(i64::from(credentials.must_change))
+        .bind(id)
+        .execute(&mut **transaction)
+        .await?;
+    for table in ["user_keys", "sessions", "passkeys"] {
+        let sql = format!("DELETE FROM {table} WHERE user_id = $1");
+        sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id).execute(&mut **transaction).await?;
+    }
+    write_keys(transaction, Holder::User, id, keys).await?;
+    end_codes_of(transaction, id, now).await
 }

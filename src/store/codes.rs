@@ -30,8 +30,8 @@ pub struct EndedCode {
     pub seat: u8,
     /// [`crate::keys::Keys::code_hash`] of it.
     pub hash: String,
-    /// Whether the seat was held by it; it is not any more.
-    pub held: bool,
+    /// If the seat was held by it: the epoch that ended that.
+    pub held: Option<i64>,
 }
 
 impl Store {
@@ -99,11 +99,13 @@ pub async fn end_codes_of(
     let rows = sqlx::query(sql).bind(now).bind(user).fetch_all(&mut **transaction).await?;
     let mut ended = rows.iter().map(ended_code).collect::<Result<Vec<_>, _>>()?;
     for code in &mut ended {
-        let sql = "UPDATE seats SET claim = NULL, token_hash = NULL, previous_token_hash = NULL, admitted_at = NULL, code_hash = NULL \
-             WHERE consultation = $1 AND code_hash = $2";
-        let done =
-            sqlx::query(sql).bind(&code.consultation).bind(&code.hash).execute(&mut **transaction).await?;
-        code.held = done.rows_affected() > 0;
+        let sql = "UPDATE seats SET claim = NULL, token_hash = NULL, previous_token_hash = NULL, admitted_at = NULL, code_hash = NULL, epoch = epoch + 1 \
+             WHERE consultation = $1 AND code_hash = $2 RETURNING epoch";
+        code.held = sqlx::query_scalar(sql)
+            .bind(&code.consultation)
+            .bind(&code.hash)
+            .fetch_optional(&mut **transaction)
+            .await?;
     }
     Ok(ended)
 }
@@ -111,10 +113,5 @@ pub async fn end_codes_of(
 fn ended_code(row: &AnyRow) -> Result<EndedCode, sqlx::Error> {
     let seat: i64 = row.try_get("seat")?;
     let seat = u8::try_from(seat).map_err(|error| sqlx::Error::Decode(error.into()))?;
-    Ok(EndedCode {
-        consultation: row.try_get("consultation")?,
-        seat,
-        hash: row.try_get("hash")?,
-        held: false,
-    })
+    Ok(EndedCode { consultation: row.try_get("consultation")?, seat, hash: row.try_get("hash")?, held: None })
 }

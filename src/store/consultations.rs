@@ -1,4 +1,4 @@
-//! Consultations, their seats and codes. Who holds a seat is decided here and nowhere else.
+//! Consultations, their seats and codes.
 
 use chrono::{DateTime, Utc};
 use sqlx::Row;
@@ -6,6 +6,7 @@ use sqlx::any::AnyRow;
 
 use super::{Store, moment, optional_moment};
 use crate::access::{Paths, Role, Window};
+use crate::message::Inviter;
 
 /// A planned consultation.
 #[derive(Debug, Clone)]
@@ -39,6 +40,14 @@ pub struct Seat {
     pub previous_token_hash: Option<String>,
     /// When the device was admitted.
     pub admitted_at: Option<DateTime<Utc>>,
+    /// The fencing token; see [`super::claims`].
+    pub epoch: i64,
+    /// The how manyth socket of its device holds it.
+    pub attempt: i64,
+    /// That device's label.
+    pub device: Option<String>,
+    /// Whether a doctor was sent back or removed from it.
+    pub is_barred: bool,
 }
 
 /// A consultation to be created.
@@ -78,6 +87,8 @@ pub struct Found {
     pub seat: Seat,
     /// The code itself.
     pub code: IssuedCode,
+    /// The practice that invites; the operator's consultations have none.
+    pub inviter: Option<Inviter>,
 }
 
 /// A code's row. One that *Start* made is good for minutes, until a device has come with it, and from then on for that device alone.
@@ -102,30 +113,7 @@ impl IssuedCode {
     }
 }
 
-/// How a device takes a seat; see [`Store::claim`].
-pub struct Claim<'a> {
-    /// The consultation's id.
-    pub consultation: &'a str,
-    /// The seat's row as it was read: the claim holds only if nobody came between.
-    pub seen: &'a Seat,
-    /// The hash of the code that the device showed; it must not have been revoked meanwhile.
-    pub code_hash: &'a str,
-    /// The number that the page gets: the row's own for the same page, the next for another.
-    pub incarnation: i64,
-    /// Names the socket.
-    pub claim: &'a str,
-    /// Of the fresh resume token.
-    pub token_hash: &'a str,
-    /// Of the token that stays valid until the fresh one was used.
-    pub previous_token_hash: Option<&'a str>,
-    /// Whether the device held the seat before: only then may it come after the window (R05).
-    pub resumes: bool,
-    /// The present moment.
-    pub now: DateTime<Utc>,
-}
-
-const SEAT: &str =
-    "s.seat, s.role, s.incarnation, s.claim, s.token_hash, s.previous_token_hash, s.admitted_at";
+const SEAT: &str = "s.seat, s.role, s.incarnation, s.claim, s.token_hash, s.previous_token_hash, s.admitted_at, s.epoch, s.attempt, s.device, s.barred";
 const CONSULTATION: &str =
     "c.id, c.opens_at, c.starts_at, c.expires_at, c.revoked_at, c.relayed_only, c.practice";
 
@@ -169,9 +157,11 @@ impl Store {
     /// What a code leads to, revoked and expired ones included: the caller tells which.
     pub async fn find(&self, code_hash: &str) -> Result<Option<Found>, sqlx::Error> {
         let sql = format!(
-            "SELECT {CONSULTATION}, {SEAT}, k.revoked_at AS code_revoked_at, k.use_by, k.used_by FROM codes k \
+            "SELECT {CONSULTATION}, {SEAT}, k.revoked_at AS code_revoked_at, k.use_by, k.used_by, \
+             p.name AS practice_name, p.phone AS practice_phone, p.time_zone AS practice_time_zone FROM codes k \
              JOIN consultations c ON c.id = k.consultation \
-             JOIN seats s ON s.consultation = k.consultation AND s.seat = k.seat WHERE k.hash = $1"
+             JOIN seats s ON s.consultation = k.consultation AND s.seat = k.seat \
+             LEFT JOIN practices p ON p.id = c.practice WHERE k.hash = $1"
         );
         let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(code_hash).fetch_optional(&self.pool).await?;
         row.map(|row| {
@@ -180,7 +170,7 @@ impl Store {
                 use_by: optional_moment(&row, "use_by")?,
                 used_by: row.try_get("used_by")?,
             };
-            Ok(Found { consultation: consultation(&row)?, seat: seat(&row)?, code })
+            Ok(Found { consultation: consultation(&row)?, seat: seat(&row)?, code, inviter: inviter(&row)? })
         })
         .transpose()
     }
@@ -253,77 +243,12 @@ impl Store {
             .await?;
         transaction.commit().await
     }
+}
 
-    /// Takes a seat for a device: one conditional UPDATE. `false` where somebody came between, the code was revoked or the window closed.
-    pub async fn claim(&self, claim: &Claim<'_>) -> Result<bool, sqlx::Error> {
-        let sql = "UPDATE seats SET incarnation = $1, claim = $2, token_hash = $3, previous_token_hash = $4, code_hash = $5, \
-             admitted_at = CASE WHEN $6 = 1 THEN admitted_at ELSE $7 END \
-             WHERE consultation = $8 AND seat = $9 AND incarnation = $10 AND COALESCE(claim, '') = $11 AND COALESCE(token_hash, '') = $12 \
-             AND EXISTS (SELECT 1 FROM consultations c JOIN codes k ON k.consultation = c.id \
-                         WHERE c.id = $13 AND c.revoked_at IS NULL AND ($14 = 1 OR c.expires_at > $15) AND k.hash = $16 AND k.revoked_at IS NULL)";
-        let resumes = i64::from(claim.resumes);
-        let now = claim.now.timestamp_millis();
-        let done = sqlx::query(sql)
-            .bind(claim.incarnation)
-            .bind(claim.claim)
-            .bind(claim.token_hash)
-            .bind(claim.previous_token_hash)
-            .bind(claim.code_hash)
-            .bind(resumes)
-            .bind(now)
-            .bind(claim.consultation)
-            .bind(i64::from(claim.seen.number))
-            .bind(claim.seen.incarnation)
-            .bind(claim.seen.claim.as_deref().unwrap_or_default())
-            .bind(claim.seen.token_hash.as_deref().unwrap_or_default())
-            .bind(claim.consultation)
-            .bind(resumes)
-            .bind(now)
-            .bind(claim.code_hash)
-            .execute(&self.pool)
-            .await?;
-        Ok(done.rows_affected() == 1)
-    }
-
-    /// The socket is gone; the device may resume.
-    pub async fn release(&self, consultation: &str, seat: u8, claim: &str) -> Result<(), sqlx::Error> {
-        let sql = "UPDATE seats SET claim = NULL WHERE consultation = $1 AND seat = $2 AND claim = $3";
-        sqlx::query(sql)
-            .bind(consultation)
-            .bind(i64::from(seat))
-            .bind(claim)
-            .execute(&self.pool)
-            .await
-            .map(drop)
-    }
-
-    /// No socket of an earlier process holds a seat. Only for the embedded database, whose directory is locked for one process.
-    pub async fn release_all(&self) -> Result<(), sqlx::Error> {
-        sqlx::query("UPDATE seats SET claim = NULL WHERE claim IS NOT NULL")
-            .execute(&self.pool)
-            .await
-            .map(drop)
-    }
-
-    /// Whether any seat of the consultation is held by a socket.
-    pub async fn is_attended(&self, consultation: &str) -> Result<bool, sqlx::Error> {
-        let sql = "SELECT seat FROM seats WHERE consultation = $1 AND claim IS NOT NULL LIMIT 1";
-        Ok(sqlx::query(sql).bind(consultation).fetch_optional(&self.pool).await?.is_some())
-    }
-
-    /// Takes a seat's admission away: its device must knock again.
-    pub async fn clear_admission(&self, consultation: &str, seat: u8) -> Result<(), sqlx::Error> {
-        let sql = "UPDATE seats SET claim = NULL, token_hash = NULL, previous_token_hash = NULL, admitted_at = NULL \
-             WHERE consultation = $1 AND seat = $2";
-        sqlx::query(sql).bind(consultation).bind(i64::from(seat)).execute(&self.pool).await.map(drop)
-    }
-
-    /// Takes every admission away but the doctors'.
-    pub async fn clear_admissions(&self, consultation: &str) -> Result<(), sqlx::Error> {
-        let sql = "UPDATE seats SET claim = NULL, token_hash = NULL, previous_token_hash = NULL, admitted_at = NULL \
-             WHERE consultation = $1 AND role <> 'doctor'";
-        sqlx::query(sql).bind(consultation).execute(&self.pool).await.map(drop)
-    }
+fn inviter(row: &AnyRow) -> Result<Option<Inviter>, sqlx::Error> {
+    let Some(name) = row.try_get("practice_name")? else { return Ok(None) };
+    let (phone, time_zone) = (row.try_get("practice_phone")?, row.try_get("practice_time_zone")?);
+    Ok(Some(Inviter { name, phone, time_zone }))
 }
 
 fn consultation(row: &AnyRow) -> Result<Consultation, sqlx::Error> {
@@ -354,5 +279,9 @@ fn seat(row: &AnyRow) -> Result<Seat, sqlx::Error> {
         token_hash: row.try_get("token_hash")?,
         previous_token_hash: row.try_get("previous_token_hash")?,
         admitted_at: optional_moment(row, "admitted_at")?,
+        epoch: row.try_get("epoch")?,
+        attempt: row.try_get("attempt")?,
+        device: row.try_get("device")?,
+        is_barred: row.try_get::<i64, _>("barred")? == 1,
     })
 }

@@ -1,13 +1,15 @@
 //! All SQL of the product, in words that SQLite and PostgreSQL both take: TEXT and BIGINT, `$1` parameters, every change one conditional
-//! statement or one transaction. [`consultations`] holds windows, codes and seats, [`codes`] those that *Start* makes, [`desk`] a practice's plans, [`accounts`] its people, [`keys`] who holds its key, [`sessions`] who is in,
+//! statement or one transaction. [`consultations`] holds windows, codes and seats, [`claims`] decides who holds one, [`codes`] those that *Start* makes, [`desk`] a practice's plans, [`accounts`] its people, [`keys`] who holds its key, [`sessions`] who is in, [`first_steps`] what one-time links do,
 //! [`workplaces`] its browsers, [`records`] passkeys, API tokens and the audit trail.
 
 mod accounts;
+mod claims;
 mod codes;
 mod consultations;
 mod copy;
 mod desk;
 mod failure;
+mod first_steps;
 mod keys;
 mod lease;
 mod records;
@@ -26,15 +28,19 @@ use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Row, Transaction};
 use tokio::sync::Mutex;
 
 pub use accounts::{Credentials, NewRole, Practice, User};
+pub use claims::Claim;
 pub use codes::{Ended, EndedCode, NewDoctorsCode};
-pub use consultations::{Claim, Consultation, Found, NewPlan, NewSeat, Seat};
+#[cfg(test)]
+pub use consultations::IssuedCode;
+pub use consultations::{Consultation, Found, NewPlan, NewSeat, Seat};
 pub use copy::{Copied, Damage, check_copy};
 pub use desk::{Change, Cursor, Planned, Which};
 pub use failure::Failure;
+pub use first_steps::{CameOf, SetUp};
 pub use keys::{Holder, KeyFor, Rotation, Withdrawal};
 pub use lease::{Lease, Tenant};
 pub use records::{ApiToken, AuditLine, StoredPasskey};
-pub use sessions::Session;
+pub use sessions::{NewSession, Session};
 pub use workplaces::Workplace;
 
 /// How long a connection is waited for.

@@ -1,6 +1,6 @@
 //! Sessions, and the operator's one-time links.
 
-use sqlx::FromRow;
+use sqlx::{Any, FromRow, Transaction};
 
 use super::Store;
 use super::accounts::{Practice, USER, User};
@@ -26,39 +26,27 @@ pub struct Session {
     pub expires_at: i64,
 }
 
+/// A session to begin.
+pub struct NewSession<'a> {
+    /// Of its token.
+    pub hash: &'a str,
+    /// Its public name.
+    pub id: &'a str,
+    /// Whose: the user's id.
+    pub user: &'a str,
+    /// Where, if the browser is a workplace.
+    pub workplace: Option<&'a str>,
+    /// Unix milliseconds.
+    pub expires_at: i64,
+}
+
 const SESSION: &str = "s.id, s.user_id, u.short AS user_short, s.workplace_id, w.name AS workplace_name, s.created_at, s.seen_at, s.expires_at";
 
 impl Store {
     /// Begins a session.
-    pub async fn begin_session(
-        &self,
-        [hash, id, user]: [&str; 3],
-        workplace: Option<&str>,
-        now: i64,
-        expires_at: i64,
-    ) -> Result<(), sqlx::Error> {
+    pub async fn begin_session(&self, session: &NewSession<'_>, now: i64) -> Result<(), sqlx::Error> {
         let mut transaction = self.begin().await?;
-        let sql = "INSERT INTO sessions (hash, id, user_id, workplace_id, created_at, seen_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
-        sqlx::query(sql)
-            .bind(hash)
-            .bind(id)
-            .bind(user)
-            .bind(workplace)
-            .bind(now)
-            .bind(now)
-            .bind(expires_at)
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query("UPDATE users SET last_seen_at = $1 WHERE id = $2")
-            .bind(now)
-            .bind(user)
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query("UPDATE workplaces SET last_seen_at = $1 WHERE id = $2")
-            .bind(now)
-            .bind(workplace)
-            .execute(&mut *transaction)
-            .await?;
+        insert_session(&mut transaction, session, now).await?;
         transaction.commit().await
     }
 
@@ -179,21 +167,45 @@ impl Store {
             .fetch_optional(&self.pool)
             .await
     }
+}
 
-    /// Uses a one-time link up; `None` where it is unknown, used or too old, else the user it is for, if it is for one.
-    pub async fn use_link(
-        &self,
-        hash: &str,
-        purpose: &str,
-        now: i64,
-    ) -> Result<Option<Option<String>>, sqlx::Error> {
-        let sql = "DELETE FROM links WHERE hash = $1 AND (purpose = $2 OR (purpose = 'first' AND $3 = 'set-up')) AND expires_at > $4 RETURNING user_id";
-        sqlx::query_scalar(sql)
-            .bind(hash)
-            .bind(purpose)
-            .bind(purpose)
-            .bind(now)
-            .fetch_optional(&self.pool)
-            .await
+/// Begins a session, and notes when its user and its workplace were last seen.
+pub(super) async fn insert_session(
+    transaction: &mut Transaction<'_, Any>,
+    session: &NewSession<'_>,
+    now: i64,
+) -> Result<(), sqlx::Error> {
+    let sql = "INSERT INTO sessions (hash, id, user_id, workplace_id, created_at, seen_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    sqlx::query(sql)
+        .bind(session.hash)
+        .bind(session.id)
+        .bind(session.user)
+        .bind(session.workplace)
+        .bind(now)
+        .bind(now)
+        .bind(session.expires_at)
+        .execute(&mut **transaction)
+        .await?;
+    for (table, id) in [("users", Some(session.user)), ("workplaces", session.workplace)] {
+        let sql = format!("UPDATE {table} SET last_seen_at = $1 WHERE id = $2");
+        sqlx::query(sqlx::AssertSqlSafe(sql)).bind(now).bind(id).execute(&mut **transaction).await?;
     }
+    Ok(())
+}
+
+/// Uses a one-time link up; `None` where it is unknown, used or too old, else the user it is for, if it is for one.
+pub(super) async fn spend_link(
+    transaction: &mut Transaction<'_, Any>,
+    hash: &str,
+    purpose: &str,
+    now: i64,
+) -> Result<Option<Option<String>>, sqlx::Error> {
+    let sql = "DELETE FROM links WHERE hash = $1 AND (purpose = $2 OR (purpose = 'first' AND $3 = 'set-up')) AND expires_at > $4 RETURNING user_id";
+    sqlx::query_scalar(sql)
+        .bind(hash)
+        .bind(purpose)
+        .bind(purpose)
+        .bind(now)
+        .fetch_optional(&mut **transaction)
+        .await
 }

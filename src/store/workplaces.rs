@@ -1,6 +1,6 @@
 //! The browsers of a practice.
 
-use sqlx::FromRow;
+use sqlx::{Any, FromRow, Transaction};
 
 use super::Store;
 use super::keys::{Holder, KeyFor, lock, write_keys};
@@ -49,17 +49,7 @@ impl Store {
         if waiting >= WAITING {
             return Ok(false);
         }
-        let sql = "INSERT INTO workplaces (id, practice, name, public_key, token_hash, requested_by, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
-        sqlx::query(sql)
-            .bind(&workplace.id)
-            .bind(&workplace.practice)
-            .bind(&workplace.name)
-            .bind(&workplace.public_key)
-            .bind(token_hash)
-            .bind(&workplace.requested_by)
-            .bind(workplace.created_at)
-            .execute(&mut *transaction)
-            .await?;
+        insert_workplace(&mut transaction, workplace, token_hash).await?;
         transaction.commit().await?;
         Ok(true)
     }
@@ -139,4 +129,27 @@ impl Store {
             .fetch_all(&self.pool)
             .await
     }
+}
+
+/// Writes a workplace, released or not.
+pub(super) async fn insert_workplace(
+    transaction: &mut Transaction<'_, Any>,
+    workplace: &Workplace,
+    token_hash: &str,
+) -> Result<(), sqlx::Error> {
+    let sql = "INSERT INTO workplaces (id, practice, name, public_key, token_hash, requested_by, created_at, released_at, released_by) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    sqlx::query(sql)
+        .bind(&workplace.id)
+        .bind(&workplace.practice)
+        .bind(&workplace.name)
+        .bind(&workplace.public_key)
+        .bind(token_hash)
+        .bind(&workplace.requested_by)
+        .bind(workplace.created_at)
+        .bind(workplace.released_at)
+        .bind(&workplace.released_by)
+        .execute(&mut **transaction)
+        .await
+        .map(drop)
 }

@@ -161,7 +161,7 @@ async function join() {
   const { key } = await keysMade;
   const complete = await Promise.all([needSet(), certificatesMade]).then(() => true, () => false);
   if (!complete) return dispatch({ type: "unsupported", problem: "incomplete" });
-  greeting = () => messages.join(kept.code, kept.device, key, kept.token ?? undefined, incarnation);
+  greeting = () => messages.join(kept.code, kept.device, key, kept.token ?? undefined, incarnation, signaling.attempt);
   talk();
 }
 

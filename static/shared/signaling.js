@@ -6,7 +6,12 @@
  * Events: `message` (detail: the message), `up`, `down` (will be tried again), `closed` (detail: the close code; final).
  */
 
+import { tab } from "./tab.js";
+
 /** @typedef {{ type: string, [field: string]: any }} Message */
+
+/** How many sockets this tab has opened: over a reload, too. */
+const SOCKETS = "visavis.sockets";
 
 /** Lost, broker failed, broker restarts, we read too slowly: come back (docs/protocol.md "Connection"). */
 const COME_BACK = [1006, 1011, 1012, 1013];
@@ -95,6 +100,11 @@ export class Signaling extends EventTarget {
     setTimeout(() => socket.close(1000), GOODBYE_MS);
   }
 
+  /** The how manyth socket of this tab the present one is: of two whose words arrive at once the broker goes on with the later. */
+  get attempt() {
+    return Number(tab.getItem(SOCKETS) ?? 0);
+  }
+
   get isOpen() {
     return this.#socket?.readyState === WebSocket.OPEN;
   }
@@ -107,6 +117,7 @@ export class Signaling extends EventTarget {
   }
 
   #connect() {
+    tab.setItem(SOCKETS, String(this.attempt + 1));
     const socket = new WebSocket(this.#url, this.#subprotocol);
     this.#socket = socket;
     this.#patience = setTimeout(() => {
@@ -188,14 +199,16 @@ export const messages = {
    * @param {string} key
    * @param {string} [token]        to resume
    * @param {number} [incarnation]  if this same page held the seat before
+   * @param {number} [attempt]      the how manyth socket of this tab it is
    */
-  join: (code, device, key, token, incarnation) => ({
+  join: (code, device, key, token, incarnation, attempt) => ({
     type: "join",
     code,
     device,
     key,
     ...(token === undefined ? {} : { token }),
     ...(token === undefined || incarnation === undefined ? {} : { incarnation }),
+    ...(attempt === undefined ? {} : { attempt }),
   }),
   /** @param {number} to @param {import("./seal.js").Sealed} sealed */
   name: (to, sealed) => ({ type: "name", to, sealed }),

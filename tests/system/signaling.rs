@@ -2,6 +2,7 @@
 
 mod ends;
 mod errors;
+mod races;
 mod resuming;
 mod seats;
 mod waiting;

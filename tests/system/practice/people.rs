@@ -3,9 +3,10 @@
 use futures_util::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::common::Server;
 use crate::common::desk::{Answer, Practice, Session, ask_as, sign_in, user};
+use crate::common::{Server, within};
 
 fn kind((status, body): &Answer) -> (u16, &str) {
     (*status, body["type"].as_str().unwrap_or_default())
@@ -272,4 +273,30 @@ async fn the_trail_tells_who_did_what_and_nothing_of_patients() {
     let third = lines[2]["id"].as_str().unwrap();
     let (_, rest) = practice.head.get(&server, &format!("/audit?limit=2&before={third}")).await;
     assert_eq!((rest.as_array().unwrap().len(), &rest[0]), (2, &lines[3]));
+}
+
+#[tokio::test]
+async fn whoever_holds_a_body_back_has_no_rights_left_that_were_taken_meanwhile() {
+    let server = Server::start().await;
+    let practice = Practice::set_up(&server, "markt").await;
+    let admin = practice.colleague_here(&server, "zweite", "admin").await;
+    let body = json!({ "name": "PVS", "scope": "read" }).to_string();
+    let mut held = server.connect_tcp().await.unwrap();
+    let head = format!(
+        "POST /api/practice/tokens HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n",
+        admin.token,
+        body.len()
+    );
+    held.write_all(head.as_bytes()).await.unwrap();
+    held.write_all(&body.as_bytes()[..1]).await.unwrap();
+    // The server has the head, and waits.
+    let path = format!("/users/{}", admin.user());
+    let (status, answer) = practice.head.patch(&server, &path, json!({ "role": "staff" })).await;
+    assert_eq!(status, 204, "{answer}");
+    held.write_all(&body.as_bytes()[1..]).await.unwrap();
+    let mut answer = String::new();
+    within("an answer", held.read_to_string(&mut answer)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    assert_eq!(practice.head.get(&server, "/tokens").await.1.as_array().map(Vec::len), Some(0));
 }
