@@ -73,8 +73,10 @@ async fn main() -> ExitCode {
 async fn serve(config: Config) -> Result<(), Refusal> {
     let asked_to_stop = asked_to_stop();
     let running = visavis::start(config).await?;
+    // It writes: whoever reads that the server listens reads of a start that is done.
+    let set_up_link = running.set_up_link().await?;
     print(&format!("visavis listens on {}\n", running.public_url().as_str().trim_end_matches('/')));
-    if let Some(sentence) = running.set_up_link().await? {
+    if let Some(sentence) = set_up_link {
         print(&sentence);
     }
     let lost = tokio::select! {
